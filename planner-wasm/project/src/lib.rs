@@ -5,6 +5,7 @@
 pub mod input;
 pub mod names;
 pub mod node;
+pub mod yaml;
 
 pub use input::{AdapterFacts, Invocation, ProjectInput};
 pub use names::{AdapterType, ColumnName, ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
