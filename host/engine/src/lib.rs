@@ -5,10 +5,12 @@
 //! Product names are allowed here and nowhere else in `host/`.
 
 mod cell;
+mod duckdb;
 mod error;
 mod secret;
 mod sqlite;
 
+pub use self::duckdb::{Compute, ComputeSettings, Reads, StreamSender};
 pub use error::{EngineError, ErrorKind};
 pub use secret::Secret;
 
@@ -108,9 +110,10 @@ pub trait Connection: Send {
 pub fn connect(spec: &ConnectSpec) -> Result<Box<dyn Connection>, EngineError> {
     let mut connection: Box<dyn Connection> = match spec.driver.as_str() {
         "sqlite" => Box::new(sqlite::SqliteConnection::open(spec)?),
+        "duckdb" => Box::new(self::duckdb::DuckdbConnection::open(spec)?),
         other => {
             let error = EngineError::new(ErrorKind::Version, format!("this build has no native driver `{other}`"));
-            return Err(error.hint("known drivers: sqlite"));
+            return Err(error.hint("known drivers: duckdb, sqlite"));
         }
     };
     for statement in &spec.session_setup {

@@ -1,0 +1,111 @@
+//! The embedded compute: a private in-memory database that spills to disk under its memory limit.
+
+use super::stream::{StreamSender, StreamToken, stream};
+use super::{base_config, drain, failure, prepare};
+use crate::error::EngineError;
+use crate::{BatchSink, Canceller, ReadCount};
+use arrow::datatypes::SchemaRef;
+use std::path::PathBuf;
+
+/// Batches that may wait between a source and the compute, per stream.
+const STREAM_CAPACITY: usize = 8;
+
+/// Limits of one compute. Unset means the engine's own default.
+#[derive(Debug, Clone, Default)]
+pub struct ComputeSettings {
+    /// Such as `512MB`.
+    pub memory_limit: Option<String>,
+    pub threads: Option<u32>,
+    /// Where it spills.
+    pub temp_directory: Option<PathBuf>,
+}
+
+/// How often the query reads a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// Streamed through; never held as a whole.
+    Once,
+    /// Kept in a temporary table first.
+    Several,
+}
+
+pub struct Compute {
+    connection: duckdb::Connection,
+    streams: Vec<StreamToken>,
+    pending: Vec<String>,
+}
+
+impl Compute {
+    /// A fresh compute.
+    pub fn open(settings: &ComputeSettings) -> Result<Self, EngineError> {
+        let mut config = base_config()?;
+        if let Some(limit) = &settings.memory_limit {
+            config = config.with("memory_limit", limit).map_err(|e| failure(&e))?;
+        }
+        if let Some(threads) = settings.threads {
+            config = config.with("threads", threads.to_string()).map_err(|e| failure(&e))?;
+        }
+        if let Some(folder) = &settings.temp_directory {
+            config = config.with("temp_directory", folder.to_string_lossy()).map_err(|e| failure(&e))?;
+        }
+        // Row order of a federated result has no meaning; keeping it costs memory.
+        config = config.with("preserve_insertion_order", "false").map_err(|e| failure(&e))?;
+        let connection = duckdb::Connection::open_in_memory_with_flags(config).map_err(|e| failure(&e))?;
+        prepare(&connection)?;
+        Ok(Self { connection, streams: Vec::new(), pending: Vec::new() })
+    }
+
+    /// Declares `name` as the stream that the returned sender feeds. The sender belongs on another thread:
+    /// a stream that is read several times is drained by [`Compute::run`] before the query starts.
+    pub fn attach(
+        &mut self,
+        name: &str,
+        schema: SchemaRef,
+        reads: Reads,
+        rows_hint: Option<u64>,
+    ) -> Result<StreamSender, EngineError> {
+        let (sender, token) = stream(schema, STREAM_CAPACITY, rows_hint);
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        let scan = token.scan_sql();
+        match reads {
+            Reads::Once => self
+                .connection
+                .execute_batch(&format!("CREATE TEMP VIEW {quoted} AS {scan}"))
+                .map_err(|e| failure(&e))?,
+            Reads::Several => self.pending.push(format!("CREATE TEMP TABLE {quoted} AS {scan}")),
+        }
+        self.streams.push(token);
+        Ok(sender)
+    }
+
+    /// Runs the query over the attached streams and hands its result on in batches.
+    ///
+    /// # Errors
+    /// A producer's own failure where there is one, else the engine's.
+    pub fn run(&mut self, sql: &str, sink: &mut dyn BatchSink) -> Result<ReadCount, EngineError> {
+        let result = self.run_inner(sql, sink);
+        let producer = self.streams.iter().find_map(StreamToken::failure);
+        // Forgetting the streams unblocks producers that still wait for a reader.
+        self.streams.clear();
+        self.pending.clear();
+        result.map_err(|e| producer.unwrap_or(e))
+    }
+
+    fn run_inner(&self, sql: &str, sink: &mut dyn BatchSink) -> Result<ReadCount, EngineError> {
+        for statement in &self.pending {
+            self.connection.execute_batch(statement).map_err(|e| failure(&e))?;
+        }
+        let mut count = ReadCount::default();
+        drain(&self.connection, sql, &mut |batch| {
+            count.rows += batch.num_rows() as u64;
+            count.bytes += batch.get_array_memory_size() as u64;
+            Ok(sink.push(batch).is_ok())
+        })?;
+        Ok(count)
+    }
+
+    pub fn canceller(&self) -> Canceller {
+        let handle = self.connection.interrupt_handle();
+        Box::new(move || handle.interrupt())
+    }
+}

@@ -1,0 +1,76 @@
+//! DuckDB in process: as a database file and as the embedded compute.
+//!
+//! Extensions are never installed or loaded from the network; what the linked library holds must suffice.
+
+mod compute;
+mod exact;
+mod file;
+mod stream;
+
+pub use compute::{Compute, ComputeSettings, Reads};
+pub use file::DuckdbConnection;
+pub use stream::StreamSender;
+
+use crate::error::{EngineError, ErrorKind};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use duckdb::Config;
+
+fn failure(e: &duckdb::Error) -> EngineError {
+    let text = e.to_string();
+    let has = |s: &str| text.contains(s);
+    if has("INTERRUPT") || has("Interrupted") {
+        return EngineError::new(ErrorKind::Cancelled, text);
+    }
+    if has("Could not set lock") {
+        return EngineError::new(ErrorKind::Connect, text)
+            .hint("another process has the DuckDB file open; DuckDB lets one process in at a time");
+    }
+    if has("newer version of DuckDB") || has("Serialization Error") || has("storage version") || has("version number") {
+        return EngineError::new(ErrorKind::Version, text)
+            .hint("the file was written by a newer DuckDB than the 1.5 that is built in; export it with that version");
+    }
+    let kind = if has("does not exist") {
+        ErrorKind::Missing
+    } else if has("IO Error") {
+        ErrorKind::Io
+    } else {
+        ErrorKind::Statement
+    };
+    EngineError::new(kind, text)
+}
+
+/// The settings every instance gets: nothing from the network, UTC is set per session.
+fn base_config() -> Result<Config, EngineError> {
+    Config::default()
+        .with("autoinstall_known_extensions", "false")
+        .and_then(|c| c.with("autoload_known_extensions", "false"))
+        .map_err(|e| failure(&e))
+}
+
+/// Prepares a session and checks that the library can do time zones.
+fn prepare(connection: &duckdb::Connection) -> Result<(), EngineError> {
+    connection.execute_batch("SET TimeZone = 'UTC'").map_err(|e| {
+        EngineError::new(ErrorKind::Version, format!("the linked DuckDB library has no ICU: {e}"))
+            .hint("link the prebuilt library (`make setup`), or build from source with `icu`")
+    })?;
+    stream::register(connection)
+}
+
+/// Streams a query's batches to `each` until it says false; returns the result's schema.
+///
+/// The crate's iterator panics when a chunk cannot be fetched, so chunks are fetched by hand here.
+fn drain(
+    connection: &duckdb::Connection,
+    sql: &str,
+    each: &mut dyn FnMut(RecordBatch) -> Result<bool, EngineError>,
+) -> Result<SchemaRef, EngineError> {
+    let mut statement = connection.prepare(sql).map_err(|e| failure(&e))?;
+    let schema = statement.stream_arrow([]).map_err(|e| failure(&e))?.get_schema();
+    while let Some(rows) = statement.step().map_err(|e| failure(&e))? {
+        if !each(RecordBatch::from(&rows))? {
+            break;
+        }
+    }
+    Ok(schema)
+}

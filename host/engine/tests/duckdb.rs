@@ -1,0 +1,196 @@
+//! DuckDB files and the embedded compute, with the real library.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use arrow::array::{AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef};
+use dvt_engine::{
+    Compute, ComputeSettings, ConnectSpec, Connection, EngineError, ErrorKind, Reads, Stop, StreamSender, connect,
+};
+use std::sync::Arc;
+
+fn open(path: &std::path::Path, create: bool) -> Result<Box<dyn Connection>, EngineError> {
+    let mut spec = ConnectSpec { driver: "duckdb".into(), ..ConnectSpec::default() };
+    spec.options.insert("path".into(), path.to_str().unwrap().into());
+    spec.options.insert("create".into(), create.to_string());
+    connect(&spec)
+}
+
+fn schema(fields: &[(&str, DataType)]) -> SchemaRef {
+    Arc::new(Schema::new(fields.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>()))
+}
+
+fn numbers(schema: &SchemaRef, from: i64, to: i64) -> RecordBatch {
+    let n = Int64Array::from_iter_values(from..to);
+    let s = StringArray::from_iter_values((from..to).map(|v| format!("row {v}")));
+    RecordBatch::try_new(schema.clone(), vec![Arc::new(n), Arc::new(s)]).unwrap()
+}
+
+fn number_schema() -> SchemaRef {
+    schema(&[("n", DataType::Int64), ("s", DataType::Utf8)])
+}
+
+fn produce(sender: StreamSender, batches: i64, rows: i64) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        for b in 0..batches {
+            if sender.send(numbers(&number_schema(), b * rows, (b + 1) * rows)).is_err() {
+                return;
+            }
+        }
+        sender.finish();
+    })
+}
+
+fn collect(compute: &mut Compute, sql: &str) -> Result<Vec<RecordBatch>, EngineError> {
+    let mut out = Vec::new();
+    let mut sink = |b: RecordBatch| -> Result<(), Stop> {
+        out.push(b);
+        Ok(())
+    };
+    compute.run(sql, &mut sink)?;
+    Ok(out)
+}
+
+#[test]
+fn streams_are_joined_and_every_row_arrives() {
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let a = produce(compute.attach("a", number_schema(), Reads::Once, Some(50_000)).unwrap(), 10, 5000);
+    let b = produce(compute.attach("b", number_schema(), Reads::Once, None).unwrap(), 1, 100);
+    let out = collect(&mut compute, "select count(*)::bigint c, sum(a.n)::bigint s from a join b on a.n = b.n").unwrap();
+    assert_eq!(out[0].column(0).as_primitive::<Int64Type>().value(0), 100);
+    assert_eq!(out[0].column(1).as_primitive::<Int64Type>().value(0), 4950);
+    a.join().unwrap();
+    b.join().unwrap();
+}
+
+#[test]
+fn a_stream_read_twice_is_refused_unless_declared() {
+    let sql = "select (select count(*) from a) + (select count(*) from a) as c";
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let producer = produce(compute.attach("a", number_schema(), Reads::Once, None).unwrap(), 4, 5000);
+    // DuckDB may merge the two equal subqueries into one scan; what must not happen is a wrong count.
+    match collect(&mut compute, sql) {
+        Ok(out) => assert_eq!(out[0].column(0).as_primitive::<Int64Type>().value(0), 40_000),
+        Err(e) => assert!(e.message.contains("only once"), "{}", e.message),
+    }
+    producer.join().unwrap();
+
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let producer = produce(compute.attach("a", number_schema(), Reads::Several, None).unwrap(), 4, 5000);
+    let sql = "select count(*) as c from a x join a y on x.n = y.n + 1";
+    let out = collect(&mut compute, sql).unwrap();
+    assert_eq!(out[0].column(0).as_primitive::<Int64Type>().value(0), 19_999);
+    producer.join().unwrap();
+}
+
+#[test]
+fn a_producer_that_vanishes_or_fails_never_looks_complete() {
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let sender = compute.attach("a", number_schema(), Reads::Once, None).unwrap();
+    let producer = std::thread::spawn(move || {
+        sender.send(numbers(&number_schema(), 0, 10)).unwrap();
+        drop(sender);
+    });
+    let error = collect(&mut compute, "select * from a").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Io);
+    assert!(error.message.contains("before its last row"));
+    producer.join().unwrap();
+
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let sender = compute.attach("a", number_schema(), Reads::Once, None).unwrap();
+    let producer = std::thread::spawn(move || {
+        sender.send(numbers(&number_schema(), 0, 10)).unwrap();
+        sender.fail(EngineError::new(ErrorKind::Auth, "the source said no"));
+    });
+    let error = collect(&mut compute, "select count(*) from a").unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Auth, "the source said no"));
+    producer.join().unwrap();
+}
+
+#[test]
+fn an_error_in_the_middle_of_a_result_is_an_error_not_a_short_result() {
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let producer = produce(compute.attach("a", number_schema(), Reads::Once, None).unwrap(), 30, 5000);
+    let sql = "select case when n = 120000 then cast(s as integer) else 1 end as x from a";
+    let error = collect(&mut compute, sql).unwrap_err();
+    assert!(error.message.contains("row 120000"), "{}", error.message);
+    producer.join().unwrap();
+}
+
+#[test]
+fn a_reader_that_stops_early_releases_its_producer() {
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let producer = produce(compute.attach("a", number_schema(), Reads::Once, None).unwrap(), 10_000, 1000);
+    let out = collect(&mut compute, "select * from a limit 3").unwrap();
+    assert_eq!(out.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
+    producer.join().unwrap();
+}
+
+#[test]
+fn two_sessions_of_one_process_share_a_file_and_commits_are_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("w.duckdb");
+    assert_eq!(open(&path, false).err().unwrap().kind, ErrorKind::Missing);
+    let mut one = open(&path, true).unwrap();
+    let mut two = open(&path, false).unwrap();
+    one.execute("begin; create table t as select 1::bigint as n").unwrap();
+    assert_eq!(two.query("select * from t", None).unwrap_err().kind, ErrorKind::Missing);
+    one.execute("commit").unwrap();
+    assert_eq!(two.query("select * from t", None).unwrap().batches[0].num_rows(), 1);
+}
+
+#[test]
+fn a_load_is_exact_counted_and_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut c = open(&dir.path().join("w.duckdb"), true).unwrap();
+    c.execute("create table t (d decimal(38,10))").unwrap();
+    let kind = DataType::Decimal128(38, 10);
+    let want = schema(&[("d", kind.clone())]);
+    let values = vec![Some(1i128), None, Some(-99_999_999_999_999_999_999_999_999_999_999_999_999)];
+    let batch = |v: Vec<Option<i128>>| {
+        RecordBatch::try_new(want.clone(), vec![Arc::new(Decimal128Array::from(v).with_data_type(kind.clone()))]).unwrap()
+    };
+    assert_eq!(c.load("t", &want, &mut std::iter::once(Ok(batch(values.clone())))).unwrap(), 3);
+    let failing = vec![Ok(batch(values.clone())), Err(EngineError::new(ErrorKind::Io, "source lost"))];
+    assert_eq!(c.load("t", &want, &mut failing.into_iter()).unwrap_err().message, "source lost");
+    let mut out = Vec::new();
+    let mut sink = |b: RecordBatch| -> Result<(), Stop> {
+        out.push(b);
+        Ok(())
+    };
+    assert_eq!(c.read("select d from t", &want, &mut sink).unwrap().rows, 3);
+    assert_eq!(out[0].column(0).as_primitive::<Decimal128Type>().iter().collect::<Vec<_>>(), values);
+}
+
+#[test]
+fn a_type_that_would_lose_values_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut c = open(&dir.path().join("w.duckdb"), true).unwrap();
+    let mut sink = |_: RecordBatch| -> Result<(), Stop> { Ok(()) };
+    let want = schema(&[("price", DataType::Decimal128(10, 1))]);
+    let error = c.read("select 1.25::decimal(10,2) as price", &want, &mut sink).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Type);
+    assert!(error.message.contains("`price`"));
+}
+
+#[test]
+fn time_zones_work_without_the_network() {
+    let mut compute = Compute::open(&ComputeSettings::default()).unwrap();
+    let sql = "select ('2024-07-01 12:00:00+00'::timestamptz at time zone 'Europe/Berlin')::varchar as t";
+    let out = collect(&mut compute, sql).unwrap();
+    assert_eq!(out[0].column(0).as_string::<i32>().value(0), "2024-07-01 14:00:00");
+}
+
+#[test]
+fn five_million_rows_pass_through_under_a_memory_limit() {
+    let settings = ComputeSettings { memory_limit: Some("256MB".into()), threads: Some(2), temp_directory: None };
+    let mut compute = Compute::open(&settings).unwrap();
+    let producer = produce(compute.attach("a", number_schema(), Reads::Once, None).unwrap(), 1000, 5000);
+    let mut rows = 0;
+    let mut sink = |b: RecordBatch| -> Result<(), Stop> {
+        rows += b.num_rows();
+        Ok(())
+    };
+    compute.run("select n, s from a where n % 2 = 0", &mut sink).unwrap();
+    assert_eq!(rows, 2_500_000);
+    producer.join().unwrap();
+}
