@@ -1,0 +1,179 @@
+//! Arrow batches into COPY's binary stream.
+
+use super::numeric;
+use super::types::{Wire, wire};
+use crate::error::{EngineError, ErrorKind};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    IntervalMonthDayNanoType, IntervalUnit, SchemaRef, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use postgres::types::Type;
+
+const EPOCH_DAYS: i32 = 10_957;
+const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// The stream's first bytes: signature, flags, no header extension.
+pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// The stream's last bytes.
+pub const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
+
+/// How one Arrow column becomes one PostgreSQL column.
+pub struct Encoder {
+    columns: Vec<(String, Wire)>,
+}
+
+impl Encoder {
+    /// # Errors
+    /// Names the first column whose Arrow type does not fit the table's type; nothing has moved by then.
+    pub fn new(table: &[(String, Type)], schema: &SchemaRef) -> Result<Self, EngineError> {
+        let columns = schema
+            .fields()
+            .iter()
+            .zip(table)
+            .map(|(field, (name, kind))| match wire(kind).filter(|w| fits(field.data_type(), *w, kind)) {
+                Some(wire) => Ok((name.clone(), wire)),
+                None => {
+                    let message = format!("column `{name}` of the table is {}, the rows hold {}", kind.name(), field.data_type());
+                    Err(EngineError::new(ErrorKind::Type, message).hint("cast the column in the model"))
+                }
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if columns.len() != schema.fields().len() {
+            return Err(EngineError::new(ErrorKind::Statement, "the table has fewer columns than the rows"));
+        }
+        Ok(Self { columns })
+    }
+
+    /// Appends every row of `batch` to `out`.
+    pub fn rows(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), EngineError> {
+        for row in 0..batch.num_rows() {
+            out.extend_from_slice(&(self.columns.len() as i16).to_be_bytes());
+            for (array, (name, wire)) in batch.columns().iter().zip(&self.columns) {
+                if array.is_null(row) {
+                    out.extend_from_slice(&(-1i32).to_be_bytes());
+                    continue;
+                }
+                let start = out.len();
+                out.extend_from_slice(&[0; 4]);
+                value(array.as_ref(), row, *wire, out)
+                    .map_err(|why| EngineError::new(ErrorKind::Type, format!("column `{name}`: {why}")))?;
+                let size = (out.len() - start - 4) as i32;
+                out[start..start + 4].copy_from_slice(&size.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fits(from: &DataType, to: Wire, kind: &Type) -> bool {
+    use DataType::{
+        Binary, Boolean, Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, Interval, LargeUtf8, Time64,
+        Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+    };
+    match to {
+        Wire::Bool => *from == Boolean,
+        Wire::Int2 => matches!(from, Int8 | Int16 | UInt8),
+        Wire::Int4 => matches!(from, Int8 | Int16 | Int32 | UInt8 | UInt16),
+        Wire::Int8 => matches!(from, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32),
+        Wire::Oid => *from == UInt32,
+        Wire::Float4 => *from == Float32,
+        Wire::Float8 => matches!(from, Float32 | Float64),
+        // The server checks precision; a scale it would round is refused where the table is made.
+        Wire::Numeric => matches!(from, Decimal128(..) | UInt64 | Int64 | Int32),
+        Wire::Text | Wire::Jsonb | Wire::Uuid => matches!(from, Utf8 | LargeUtf8 | Utf8View),
+        Wire::Char => false,
+        Wire::Bytea => *from == Binary,
+        Wire::Date => *from == Date32,
+        Wire::Time => *from == Time64(TimeUnit::Microsecond),
+        Wire::Timestamp => {
+            matches!(from, Timestamp(TimeUnit::Microsecond, zone) if zone.is_some() == (*kind == Type::TIMESTAMPTZ))
+        }
+        Wire::Interval => *from == Interval(IntervalUnit::MonthDayNano),
+    }
+}
+
+fn text(array: &dyn Array, row: usize) -> &str {
+    match array.data_type() {
+        DataType::LargeUtf8 => array.as_string::<i64>().value(row),
+        DataType::Utf8View => array.as_string_view().value(row),
+        _ => array.as_string::<i32>().value(row),
+    }
+}
+
+fn integer(array: &dyn Array, row: usize) -> i128 {
+    match array.data_type() {
+        DataType::Int8 => array.as_primitive::<Int8Type>().value(row).into(),
+        DataType::Int16 => array.as_primitive::<Int16Type>().value(row).into(),
+        DataType::Int32 => array.as_primitive::<Int32Type>().value(row).into(),
+        DataType::UInt8 => array.as_primitive::<UInt8Type>().value(row).into(),
+        DataType::UInt16 => array.as_primitive::<UInt16Type>().value(row).into(),
+        DataType::UInt32 => array.as_primitive::<UInt32Type>().value(row).into(),
+        DataType::UInt64 => array.as_primitive::<UInt64Type>().value(row).into(),
+        _ => array.as_primitive::<Int64Type>().value(row).into(),
+    }
+}
+
+fn value(array: &dyn Array, row: usize, wire: Wire, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    match wire {
+        Wire::Bool => out.push(u8::from(array.as_boolean().value(row))),
+        Wire::Int2 => out.extend_from_slice(&(integer(array, row) as i16).to_be_bytes()),
+        Wire::Int4 => out.extend_from_slice(&(integer(array, row) as i32).to_be_bytes()),
+        Wire::Oid => out.extend_from_slice(&(integer(array, row) as u32).to_be_bytes()),
+        Wire::Int8 => out.extend_from_slice(&(integer(array, row) as i64).to_be_bytes()),
+        Wire::Float4 => out.extend_from_slice(&array.as_primitive::<Float32Type>().value(row).to_be_bytes()),
+        Wire::Float8 => {
+            let value = match array.data_type() {
+                DataType::Float32 => f64::from(array.as_primitive::<Float32Type>().value(row)),
+                _ => array.as_primitive::<Float64Type>().value(row),
+            };
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        Wire::Numeric => match array.data_type() {
+            DataType::Decimal128(_, scale) => {
+                let scale = u32::try_from(*scale).map_err(|_| "a negative scale cannot be loaded")?;
+                numeric::encode(array.as_primitive::<Decimal128Type>().value(row), scale, out);
+            }
+            _ => numeric::encode(integer(array, row), 0, out),
+        },
+        Wire::Text => {
+            let text = text(array, row);
+            if text.contains('\0') {
+                return Err("PostgreSQL text cannot hold the character NUL");
+            }
+            out.extend_from_slice(text.as_bytes());
+        }
+        Wire::Jsonb => {
+            out.push(1);
+            out.extend_from_slice(text(array, row).as_bytes());
+        }
+        Wire::Uuid => {
+            let hex: String = text(array, row).chars().filter(|c| *c != '-').collect();
+            let value = (hex.len() == 32).then(|| u128::from_str_radix(&hex, 16).ok()).flatten();
+            out.extend_from_slice(&value.ok_or("a text is no uuid")?.to_be_bytes());
+        }
+        Wire::Char => return Err("the type \"char\" cannot be loaded"),
+        Wire::Bytea => out.extend_from_slice(array.as_binary::<i32>().value(row)),
+        Wire::Date => {
+            let days = array.as_primitive::<Date32Type>().value(row).checked_sub(EPOCH_DAYS).ok_or("a date is out of range")?;
+            out.extend_from_slice(&days.to_be_bytes());
+        }
+        Wire::Time => out.extend_from_slice(&array.as_primitive::<Time64MicrosecondType>().value(row).to_be_bytes()),
+        Wire::Timestamp => {
+            let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
+            let micros = micros.checked_sub(EPOCH_MICROS).ok_or("a timestamp is out of range")?;
+            out.extend_from_slice(&micros.to_be_bytes());
+        }
+        Wire::Interval => {
+            let interval = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
+            if interval.nanoseconds % 1000 != 0 {
+                return Err("an interval is finer than a microsecond");
+            }
+            out.extend_from_slice(&(interval.nanoseconds / 1000).to_be_bytes());
+            out.extend_from_slice(&interval.days.to_be_bytes());
+            out.extend_from_slice(&interval.months.to_be_bytes());
+        }
+    }
+    Ok(())
+}

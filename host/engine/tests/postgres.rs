@@ -1,0 +1,196 @@
+//! The PostgreSQL driver against a real server.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod servers;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use dvt_engine::{ConnectSpec, Connection, EngineError, ErrorKind, Secret, Stop, connect};
+use servers::PostgresServer;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn spec(server: &PostgresServer) -> ConnectSpec {
+    let mut spec = ConnectSpec { driver: "postgres".into(), application: "dvt-test".into(), ..ConnectSpec::default() };
+    for (k, v) in [("host", "127.0.0.1"), ("user", "dvt"), ("dbname", "postgres"), ("sslmode", "prefer")] {
+        spec.options.insert(k.into(), v.into());
+    }
+    spec.options.insert("port".into(), server.port.to_string());
+    spec
+}
+
+fn schema(fields: &[(&str, DataType)]) -> SchemaRef {
+    Arc::new(Schema::new(fields.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>()))
+}
+
+fn read_all(c: &mut dyn Connection, sql: &str, want: &SchemaRef) -> Result<Vec<RecordBatch>, EngineError> {
+    let mut batches = Vec::new();
+    let mut sink = |b: RecordBatch| -> Result<(), Stop> {
+        batches.push(b);
+        Ok(())
+    };
+    c.read(sql, want, &mut sink)?;
+    Ok(batches)
+}
+
+fn cells(batches: &[RecordBatch]) -> Vec<Vec<String>> {
+    let options = FormatOptions::default().with_null("NULL");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        for row in 0..batch.num_rows() {
+            rows.push(columns.iter().map(|c| c.value(row).to_string()).collect());
+        }
+    }
+    rows
+}
+
+const TYPES: &str = "create table everything (
+  b boolean, i2 smallint, i4 integer, i8 bigint, f4 real, f8 double precision, n numeric(38,10), m numeric(15,2),
+  t text, v varchar(20), c char(4), y bytea, d date, ti time, ts timestamp, tz timestamptz, iv interval, u uuid,
+  j json, jb jsonb)";
+
+const VALUES: &[&str] = &[
+    "(true, 32767, 2147483647, 9223372036854775807, 3.5, 1e308, 9999999999999999999999999999.9999999999, 12.30,
+      'ß İ 😀', '', 'ab', '\\x00ff', '9999-12-31', '23:59:59.999999', '2024-03-31 02:30:00.000001',
+      '2024-03-31 01:00:00+02', '1 year 2 days 03:04:05.000006', '00000000-0000-0000-0000-0000000000ff',
+      '{\"a\": 1}', '{\"b\":[1,null]}')",
+    "(false, -32768, -2147483648, -9223372036854775808, '-0', 'NaN', -9999999999999999999999999999.9999999999, -0.01,
+      'it''s', 'a ', '', '', '0001-01-01', '00:00', '0001-01-01 00:00:00', '1970-01-01 00:00:00+00', '-1 mon',
+      'ffffffff-ffff-ffff-ffff-ffffffffffff', 'null', 'true')",
+    "(null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null)",
+    "(true, 0, 0, 0, 0, 'Infinity', 0.0000000001, 10000, E'tab\\tline\\n', 'x', 'abcd', 'x', '2000-01-01', '12:00',
+      '2000-01-01', '2000-01-01+00', '0', gen_random_uuid(), '[]', '0')",
+];
+
+#[test]
+fn a_real_server() {
+    // One function owns the server, so that it is stopped even when a step fails.
+    let server = &PostgresServer::start();
+    every_type_goes_out_and_in_again_unchanged(server);
+    refusals_name_the_column_before_data_moves(server);
+    rows_split_over_messages_and_batches_are_all_there(server);
+    a_failed_load_leaves_nothing(server);
+    failures_have_their_kind_and_sqlstate(server);
+    a_running_query_is_cancelled(server);
+    small_queries_keep_types(server);
+}
+
+fn every_type_goes_out_and_in_again_unchanged(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    c.execute(TYPES).unwrap();
+    c.execute(&format!("insert into everything values {}", VALUES.join(", "))).unwrap();
+    c.execute("create table again (like everything)").unwrap();
+    let rows = c.query("select * from everything", None).unwrap();
+    assert_eq!(rows.batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 4);
+    let mut out = rows.batches.into_iter().map(Ok);
+    assert_eq!(c.load("again", &rows.schema, &mut out).unwrap(), 4);
+    // The server itself compares, by its own text form (json has no equality).
+    let different = "select count(*) from (
+        (select e::text from everything e except all select a::text from again a)
+        union all (select a::text from again a except all select e::text from everything e)) x";
+    let rows = c.query(different, None).unwrap();
+    assert_eq!(cells(&rows.batches), [["0"]]);
+}
+
+fn refusals_name_the_column_before_data_moves(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    for (sql, kind, part) in [
+        ("select point(1,2) as p", DataType::Utf8, "`p`: the type point cannot be carried"),
+        ("select 'infinity'::date as d", DataType::Date32, "`d`: an infinite date"),
+        ("select 1.25::numeric(5,2) as n", DataType::Decimal128(5, 1), "`n`: a numeric has more digits"),
+        ("select 'NaN'::numeric as n", DataType::Decimal128(38, 10), "`n`: NaN"),
+        ("select 1::int8 as i", DataType::Int32, "`i` is int8, Int32 was planned"),
+    ] {
+        let name = sql.split(" as ").nth(1).unwrap();
+        let error = read_all(c.as_mut(), sql, &schema(&[(name, kind)])).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Type, "{sql}");
+        assert!(error.message.contains(part), "{sql}: {}", error.message);
+        assert!(error.hint.is_some(), "{sql}");
+    }
+    // The session is usable afterwards.
+    assert_eq!(cells(&c.query("select 1", None).unwrap().batches), [["1"]]);
+}
+
+fn rows_split_over_messages_and_batches_are_all_there(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    let want = schema(&[("i", DataType::Int32), ("t", DataType::Utf8)]);
+    let sql = "select i, repeat('x', i % 5000) as t from generate_series(1, 50000) i; ";
+    let batches = read_all(c.as_mut(), sql, &want).unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 50_000);
+    let mut expected = 0i64;
+    for batch in &batches {
+        for value in arrow::array::AsArray::as_primitive::<arrow::datatypes::Int32Type>(batch.column(0)).values() {
+            expected += 1;
+            assert_eq!(i64::from(*value), expected);
+        }
+    }
+    assert!(read_all(c.as_mut(), "select 1::int4 as i, 'x'::text as t where false", &want).unwrap().is_empty());
+}
+
+fn a_failed_load_leaves_nothing(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    c.execute("create table strict (i integer not null check (i < 100000))").unwrap();
+    let want = schema(&[("i", DataType::Int32)]);
+    let batch = |from: i32, to: i32| {
+        RecordBatch::try_new(want.clone(), vec![Arc::new(arrow::array::Int32Array::from_iter_values(from..to))]).unwrap()
+    };
+    let error = c.load("strict", &want, &mut vec![Ok(batch(0, 99_990)), Ok(batch(99_990, 200_000))].into_iter()).unwrap_err();
+    assert_eq!(error.sqlstate.as_deref(), Some("23514"), "{error}");
+    let lost = vec![Ok(batch(0, 10)), Err(EngineError::new(ErrorKind::Io, "source lost"))];
+    assert_eq!(c.load("strict", &want, &mut lost.into_iter()).unwrap_err().message, "source lost");
+    assert_eq!(cells(&c.query("select count(*) from strict", None).unwrap().batches), [["0"]]);
+    assert_eq!(c.load("strict", &want, &mut std::iter::once(Ok(batch(0, 50_000)))).unwrap(), 50_000);
+    assert_eq!(c.load("strict", &want, &mut std::iter::empty()).unwrap(), 0);
+}
+
+fn failures_have_their_kind_and_sqlstate(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    let error = c.query("select * from nowhere", None).unwrap_err();
+    assert_eq!((error.kind, error.sqlstate.as_deref()), (ErrorKind::Missing, Some("42P01")));
+    let error = c.execute("select 1 +").unwrap_err();
+    assert_eq!((error.kind, error.sqlstate.as_deref()), (ErrorKind::Statement, Some("42601")));
+
+    let mut wrong = spec(server);
+    wrong.options.insert("dbname".into(), "none".into());
+    assert_eq!(connect(&wrong).err().unwrap().kind, ErrorKind::Missing);
+
+    let mut down = spec(server);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    down.options.insert("port".into(), free.to_string());
+    down.secrets.insert("password".into(), Secret::new("hunter2"));
+    let error = connect(&down).err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Connect);
+    assert!(error.message.contains(&free.to_string()) && error.hint.is_some());
+    assert!(!format!("{down:?} {error:?}").contains("hunter2"));
+
+    let mut mode = spec(server);
+    mode.options.insert("sslmode".into(), "maybe".into());
+    assert!(connect(&mode).err().unwrap().hint.unwrap().contains("verify-full"));
+}
+
+fn a_running_query_is_cancelled(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    let cancel = c.canceller();
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        cancel();
+    });
+    let error = c.query("select pg_sleep(60)::text", None).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Cancelled);
+    other.join().unwrap();
+    assert_eq!(cells(&c.query("select 2", None).unwrap().batches), [["2"]]);
+}
+
+fn small_queries_keep_types(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    let rows = c.query("select 1.50::numeric(4,2) as a, 1.5 as b, null::date as d, 7 as i", None).unwrap();
+    let kinds: Vec<_> = rows.schema.fields().iter().map(|f| f.data_type().clone()).collect();
+    assert_eq!(kinds, [DataType::Decimal128(4, 2), DataType::Utf8, DataType::Date32, DataType::Int32]);
+    assert_eq!(cells(&rows.batches), [["1.50", "1.5", "NULL", "7"]]);
+    assert_eq!(cells(&c.query("show server_encoding", None).unwrap().batches), [["UTF8"]]);
+    assert_eq!(c.query("select i from generate_series(1, 100) i", Some(7)).unwrap().batches[0].num_rows(), 7);
+    let described = c.describe("select 1::numeric(10,3) as n, 'x'::varchar as v").unwrap();
+    assert_eq!((described[0].native.as_str(), described[1].native.as_str()), ("numeric(10,3)", "varchar"));
+}
