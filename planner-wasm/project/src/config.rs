@@ -227,9 +227,10 @@ fn node_defaults(resource_type: &str) -> Map<String, Value> {
         }
         "snapshot" => {
             config.insert("materialized".into(), json!("snapshot"));
-            for key in ["strategy", "target_schema", "target_database", "updated_at", "check_cols", "snapshot_meta_column_names", "dbt_valid_to_current"] {
+            for key in ["strategy", "target_schema", "target_database", "updated_at", "check_cols", "dbt_valid_to_current"] {
                 config.insert(key.into(), Value::Null);
             }
+            config.insert("snapshot_meta_column_names".into(), json!({}));
         }
         _ => {}
     }

@@ -2,6 +2,7 @@
 //!
 //! Pure: inputs are values ([`ProjectInput`]), outputs are values and diagnostics.
 
+pub mod artifacts;
 pub mod computes;
 pub mod config;
 pub mod generic_test;
@@ -17,6 +18,7 @@ pub mod project_file;
 pub mod properties;
 pub mod render;
 mod sources;
+pub mod select;
 pub mod suggest;
 pub mod yaml;
 
