@@ -62,31 +62,26 @@ impl ConfigTree {
 
     fn walk(&self, package: &str, section: &str, fqn: &[String], config: &mut Map<String, Value>) {
         let Some(mut level) = self.packages.get(package).and_then(|s| s.get(section)) else { return };
-        merge(config, &level_configs(level, fqn.first()));
-        for (i, part) in fqn.iter().enumerate() {
+        merge(config, &level_configs(level));
+        for part in fqn {
             let Some(next) = level.get(part).and_then(Value::as_object) else { return };
-            merge(config, &level_configs(next, fqn.get(i + 1)));
+            merge(config, &level_configs(next));
             level = next;
         }
     }
 }
 
-/// The keys of one level that are configs: `+key`, or a plain key that is no folder.
-fn level_configs(level: &Map<String, Value>, next: Option<&String>) -> Map<String, Value> {
+/// The keys of one level that are configs: `+key`, or a plain key whose value is no mapping (those are folders).
+fn level_configs(level: &Map<String, Value>) -> Map<String, Value> {
     let mut out = Map::new();
     for (key, value) in level {
         if let Some(name) = key.strip_prefix('+') {
-            out.insert(name.to_owned(), value.clone());
-        } else if next != Some(key) && (!value.is_object() || is_mapping_config(key)) {
+            out.insert(name.trim().to_owned(), value.clone());
+        } else if !value.is_object() {
             out.insert(key.clone(), value.clone());
         }
     }
     out
-}
-
-/// Configs that are mappings and that old projects write without `+`.
-fn is_mapping_config(key: &str) -> bool {
-    matches!(key, "meta" | "grants" | "persist_docs" | "column_types" | "quoting" | "contract")
 }
 
 fn section_of(resource_type: &str) -> &str {

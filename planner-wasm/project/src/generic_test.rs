@@ -208,7 +208,11 @@ fn hash(name: &str, namespace: Option<&str>, test: &str, kwargs: &Map<String, Va
 }
 
 pub(crate) fn md5_hex(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    use std::fmt::Write as _;
+    Md5::digest(text.as_bytes()).iter().fold(String::with_capacity(32), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// Python's `repr` of dbt's hashable metadata: sorted mappings, every scalar as text.

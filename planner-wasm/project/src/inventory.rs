@@ -5,7 +5,7 @@
 use crate::input::ProjectInput;
 use crate::load::{FileKind, SqlFile};
 use crate::project_file::Package;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inventory {
@@ -43,7 +43,7 @@ pub(crate) fn collect(input: &ProjectInput, packages: &[Package]) -> Inventory {
         // A nested package's files are its own (`local: ./packages/x` below the project).
         let inner: Vec<&str> =
             packages.iter().filter(|p| p.adapter.is_none() && p.root.len() > prefix.len() && p.root.starts_with(prefix)).map(|p| p.root.as_str()).collect();
-        let mut taken: BTreeMap<&str, ()> = BTreeMap::new();
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
         for (key, kind) in kinds {
             for folder in package.paths(key) {
                 let start = if folder.is_empty() { prefix.to_owned() } else { format!("{prefix}{folder}/") };
@@ -51,7 +51,7 @@ pub(crate) fn collect(input: &ProjectInput, packages: &[Package]) -> Inventory {
                     if (package.adapter.is_none() && inner.iter().any(|i| file.starts_with(i))) || !out.takes(package, kind, file, prefix, &start, text, &taken) {
                         continue;
                     }
-                    taken.insert(file, ());
+                    taken.insert(file);
                 }
             }
         }
@@ -61,8 +61,8 @@ pub(crate) fn collect(input: &ProjectInput, packages: &[Package]) -> Inventory {
 
 impl Inventory {
     #[expect(clippy::too_many_arguments, reason = "one step of a nested loop, with the loop's variables")]
-    fn takes(&mut self, package: &Package, kind: FileKind, file: &str, prefix: &str, start: &str, text: &str, taken: &BTreeMap<&str, ()>) -> bool {
-        if taken.contains_key(file) {
+    fn takes(&mut self, package: &Package, kind: FileKind, file: &str, prefix: &str, start: &str, text: &str, taken: &BTreeSet<&str>) -> bool {
+        if taken.contains(file) {
             return false;
         }
         let below = &file[start.len()..];

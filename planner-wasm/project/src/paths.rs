@@ -24,19 +24,13 @@ pub fn resolve(manifest: &mut Manifest, input: &ProjectInput) -> Result<Vec<Diag
     for id in order {
         let Some(node) = manifest.nodes.get(&id) else { continue };
         let (upstream, first) = upstream_targets(manifest, node, &through);
-        let mut own = match own_target(manifest, node, input, first.as_ref()) {
+        let own = match own_target(manifest, node, input, first.as_ref()) {
             Ok(target) => target,
             Err(e) => {
                 errors.push(e);
                 manifest.default_target.clone()
             }
         };
-        if node.is_ephemeral() {
-            // Inlined where it is used: it has the place of what it reads, when that is one place.
-            if let (1, Some(only)) = (upstream.len(), upstream.first()) {
-                own = only.clone();
-            }
-        }
         let execution = if upstream.iter().all(|t| *t == own) { ExecutionPath::Pushdown } else { ExecutionPath::Federation };
         if node.is_ephemeral() {
             through.insert(id.clone(), upstream);

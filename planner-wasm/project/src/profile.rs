@@ -8,7 +8,7 @@ use crate::node::Target;
 use crate::project_file::Package;
 use crate::render::{RenderString, rendered};
 use crate::yaml::{self, Yaml};
-use dvt_diagnostic::{Code, Diagnostic, Span};
+use dvt_diagnostic::{Code, Diagnostic, Severity, Span};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -32,9 +32,7 @@ pub struct Output {
 /// The profile without secrets.
 pub(crate) fn load(input: &ProjectInput, root: &Package, r: &dyn RenderString, warnings: &mut Vec<Diagnostic>) -> Result<Profile, Diagnostic> {
     let name = profile_name(input, root)?;
-    let (yaml, outputs) = read(input, &name, r, warnings)?;
-    let targets: BTreeMap<TargetName, Target> = outputs.into_iter().map(|o| (o.target.name.clone(), o.target)).collect();
-    let known = || targets.keys().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
+    let yaml = entry(input, &name, warnings)?;
     let (wanted, at) = match (&input.target, yaml.get("target")) {
         (Some(t), _) => (t.clone(), None),
         (None, Some(t)) => {
@@ -44,6 +42,22 @@ pub(crate) fn load(input: &ProjectInput, root: &Package, r: &dyn RenderString, w
         (None, None) => ("default".to_owned(), Some(yaml.span.clone())),
     };
     let default_target = TargetName::new(wanted);
+    let mut targets = BTreeMap::new();
+    for (target, outcome) in read(input, &name, &yaml, r)? {
+        match outcome {
+            Ok(output) => {
+                targets.insert(output.target.name.clone(), output.target);
+            }
+            Err(e) if target == default_target.as_str() => return Err(e),
+            // As in dbt, an output that this run does not need may be unusable here (a variable not set).
+            Err(e) => warnings.push(Diagnostic {
+                message: format!("output `{target}` of profile `{name}` cannot be used: {}", e.message),
+                severity: Severity::Note,
+                ..e
+            }),
+        }
+    }
+    let known = || targets.keys().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
     if !targets.contains_key(&default_target) {
         let mut error = Diagnostic::error(Code::TargetNotFound, format!("target `{default_target}` is not an output of profile `{name}`"))
             .hint(format!("known targets: {}", known()));
@@ -53,12 +67,13 @@ pub(crate) fn load(input: &ProjectInput, root: &Package, r: &dyn RenderString, w
     Ok(Profile { name, default_target, targets })
 }
 
-/// All outputs of the profile `name`, secrets apart.
+/// All usable outputs of the profile `name`, secrets apart. One that cannot be rendered is left out.
 ///
 /// # Errors
 /// `DVT1002`, `DVT1004`, `DVT1005`, and what templates raise.
 pub fn outputs(input: &ProjectInput, name: &str, r: &dyn RenderString) -> Result<Vec<Output>, Diagnostic> {
-    read(input, name, r, &mut Vec::new()).map(|(_, outputs)| outputs)
+    let yaml = entry(input, name, &mut Vec::new())?;
+    Ok(read(input, name, &yaml, r)?.into_iter().filter_map(|(_, outcome)| outcome.ok()).collect())
 }
 
 fn profile_name(input: &ProjectInput, root: &Package) -> Result<String, Diagnostic> {
@@ -73,7 +88,8 @@ fn profile_name(input: &ProjectInput, root: &Package) -> Result<String, Diagnost
         })
 }
 
-fn read(input: &ProjectInput, name: &str, r: &dyn RenderString, warnings: &mut Vec<Diagnostic>) -> Result<(Yaml, Vec<Output>), Diagnostic> {
+/// The profile as written.
+fn entry(input: &ProjectInput, name: &str, warnings: &mut Vec<Diagnostic>) -> Result<Yaml, Diagnostic> {
     let Some(text) = &input.profiles else {
         return Err(Diagnostic::error(Code::ProfileNotFound, format!("profiles.yml is missing; the project uses profile `{name}`"))
             .hint("`dvt debug --config` shows where it is looked for"));
@@ -86,14 +102,16 @@ fn read(input: &ProjectInput, name: &str, r: &dyn RenderString, warnings: &mut V
             .at(Span::file(FILE))
             .hint(format!("known profiles: {}", known.join(", "))));
     };
+    Ok(profile)
+}
+
+type Outcome = (String, Result<Output, Diagnostic>);
+
+fn read(input: &ProjectInput, name: &str, profile: &Yaml, r: &dyn RenderString) -> Result<Vec<Outcome>, Diagnostic> {
     let Some(entries) = profile.get("outputs").and_then(Yaml::as_map).filter(|m| !m.is_empty()) else {
         return Err(Diagnostic::error(Code::ProfileInvalid, format!("profile `{name}` has no outputs")).at(profile.span.clone()));
     };
-    let mut outputs = Vec::new();
-    for (target, at, keys) in entries.iter() {
-        outputs.push(output(input, name, target, at, keys, r)?);
-    }
-    Ok((profile, outputs))
+    Ok(entries.iter().map(|(target, at, keys)| (target.to_owned(), output(input, name, target, at, keys, r))).collect())
 }
 
 fn output(input: &ProjectInput, profile: &str, name: &str, at: &Span, yaml: &Yaml, r: &dyn RenderString) -> Result<Output, Diagnostic> {

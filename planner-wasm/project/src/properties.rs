@@ -112,7 +112,22 @@ pub(crate) fn load(
         }
     }
     manifest.docs = docs;
+    errors.extend(duplicate_tests(&out.tests));
     if errors.is_empty() { Ok(out) } else { Err(errors) }
+}
+
+/// Two declarations with one id would hide each other: differing configs do not make them differ.
+fn duplicate_tests(tests: &[GenericTest]) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<&UniqueId, &GenericTest> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for test in tests {
+        if let Some(first) = seen.insert(&test.unique_id, test) {
+            let message = format!("two tests have the name `{}` and the same arguments", test.name);
+            let hint = format!("the first is in {}, line {}; give one of them a `name`", first.span.file, first.span.line);
+            errors.push(Diagnostic::error(Code::DuplicateResource, message).at(test.span.clone()).hint(hint));
+        }
+    }
+    errors
 }
 
 const SECTIONS: [(&str, PatchKind); 7] = [
@@ -227,7 +242,7 @@ impl Reader<'_> {
     pub(crate) fn config(&self, map: &YamlMap, folded: &[&str]) -> Result<Map<String, Value>, Diagnostic> {
         let mut config = Map::new();
         for key in folded {
-            if let Some(value) = map.get(key).filter(|y| !y.is_null()) {
+            if let Some(value) = map.get(key).filter(|y| !y.is_null() || *key == "freshness") {
                 let value = rendered(value, self.render, &is_late_key)?;
                 merge(&mut config, &Map::from_iter([((*key).to_owned(), value)]));
             }
@@ -367,6 +382,7 @@ impl Reader<'_> {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "reads as a method beside the others")]
     pub(crate) fn invalid(&self, message: &str, at: &Span) -> Diagnostic {
         Diagnostic::error(Code::PropertyInvalid, message).at(at.clone())
     }

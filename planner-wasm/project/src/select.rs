@@ -47,6 +47,7 @@ struct Chooser<'a> {
 }
 
 /// One atom: operators around a method with its value.
+#[expect(clippy::option_option, reason = "no operator, all levels, or so many levels")]
 struct Spec<'a> {
     childrens_parents: bool,
     above: Option<Option<usize>>,

@@ -253,3 +253,26 @@ fn yaml_strings_are_rendered_with_types_but_hooks_are_not() {
     assert_eq!(m.project["models"]["+post-hook"], "{{ a }}");
     assert_eq!(m.on_run_start[0].sql, "{{ a }}");
 }
+
+#[test]
+fn an_output_that_cannot_be_rendered_only_matters_when_it_is_the_target() {
+    struct NoVariables;
+    impl RenderString for NoVariables {
+        fn render(&self, _text: &str, at: &Span) -> Result<Value, Diagnostic> {
+            Err(Diagnostic::error(Code::EnvVarNotFound, "env var `X` is not set").at(at.clone()))
+        }
+    }
+    let mut i = input(&[]);
+    i.profiles = Some(PROFILES.replace("path: l.db", "path: \"{{ env_var('X') }}\""));
+    let s = skeleton(&i, &NoVariables).unwrap();
+    assert_eq!(s.manifest.targets.len(), 1);
+    assert!(s.warnings[0].message.contains("output `lake` of profile `shop` cannot be used"));
+    i.target = Some("lake".into());
+    assert_eq!(skeleton(&i, &NoVariables).unwrap_err()[0].code, Code::EnvVarNotFound);
+}
+
+#[test]
+fn the_same_test_twice_is_an_error_not_a_lost_test() {
+    let yml = "models:\n  - name: m\n    columns:\n      - name: id\n        tests: [unique]\n        data_tests: [{unique: {where: a}}]\n";
+    assert_eq!(error(&input(&[("models/m.yml", yml)])).code, Code::DuplicateResource);
+}

@@ -1,5 +1,5 @@
 //! Targets, paths, graph and selection over manifests made by hand.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 use dvt_diagnostic::{Code, Span};
 use dvt_project::input::AdapterFacts;
