@@ -58,6 +58,8 @@ enum Builder {
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
+    /// An instant: the text must say its offset from UTC.
+    Instant(TimestampMicrosecondBuilder),
 }
 
 impl CellColumn {
@@ -84,6 +86,9 @@ impl CellColumn {
             DataType::Date32 => Builder::Date(Date32Builder::new()),
             DataType::Time64(TimeUnit::Microsecond) => Builder::Time(Time64MicrosecondBuilder::new()),
             DataType::Timestamp(TimeUnit::Microsecond, None) => Builder::Timestamp(TimestampMicrosecondBuilder::new()),
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+                Builder::Instant(TimestampMicrosecondBuilder::new().with_data_type(field.data_type().clone()))
+            }
             other => {
                 let message = format!("column `{}` cannot be read as {other}", field.name());
                 return Err(EngineError::new(ErrorKind::Type, message).hint("cast the column to text in the query"));
@@ -124,7 +129,7 @@ impl CellColumn {
             Builder::Bytes(b) => Arc::new(b.finish()),
             Builder::Date(b) => Arc::new(b.finish()),
             Builder::Time(b) => Arc::new(b.finish()),
-            Builder::Timestamp(b) => Arc::new(b.finish()),
+            Builder::Timestamp(b) | Builder::Instant(b) => Arc::new(b.finish()),
         }
     }
 
@@ -139,6 +144,7 @@ impl CellColumn {
             Builder::Date(_) => "a date (YYYY-MM-DD)".into(),
             Builder::Time(_) => "a time (HH:MM:SS)".into(),
             Builder::Timestamp(_) => "a timestamp (YYYY-MM-DD HH:MM:SS)".into(),
+            Builder::Instant(_) => "an instant (YYYY-MM-DD HH:MM:SS+00:00)".into(),
             Builder::I8(_) | Builder::U8(_) => "an integer of 8 bits".into(),
             Builder::I16(_) | Builder::U16(_) => "an integer of 16 bits".into(),
             Builder::I32(_) | Builder::U32(_) => "an integer of 32 bits".into(),
@@ -214,6 +220,11 @@ impl CellColumn {
             Builder::Timestamp(b) => match cell {
                 Cell::Null => b.append_null(),
                 Cell::Text(t) => b.append_value(timestamp(t)?),
+                _ => return None,
+            },
+            Builder::Instant(b) => match cell {
+                Cell::Null => b.append_null(),
+                Cell::Text(t) => b.append_value(instant(t)?),
                 _ => return None,
             },
         }
@@ -316,6 +327,22 @@ pub fn timestamp(text: &str) -> Option<i64> {
     i64::from(date(day)?).checked_mul(86_400_000_000)?.checked_add(time(clock)?)
 }
 
+/// Microseconds since 1970-01-01 00:00 UTC of a timestamp that ends in `Z`, `+HH:MM` or `-HH:MM`.
+pub fn instant(text: &str) -> Option<i64> {
+    if let Some(utc) = text.strip_suffix('Z') {
+        return timestamp(utc);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let east = match offset.as_bytes()[0] {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    // Without a clock there is nothing that the offset could belong to.
+    local.contains(':').then_some(())?;
+    timestamp(local)?.checked_sub(east * time(&offset[1..])?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,5 +373,10 @@ mod tests {
         assert_eq!(time("12:30:00.0000001"), None, "finer than a microsecond");
         assert_eq!(timestamp("1970-01-02T00:00:01"), Some(86_401_000_000));
         assert_eq!(timestamp("1969-12-31 23:59:59"), Some(-1_000_000));
+        assert_eq!(instant("1970-01-01 01:00:00+01:00"), Some(0));
+        assert_eq!(instant("1969-12-31T19:00:00.5-05:00"), Some(500_000));
+        assert_eq!(instant("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(instant("1970-01-01 00:00:00"), None, "no offset: not known which instant");
+        assert_eq!(instant("é"), None);
     }
 }

@@ -101,6 +101,11 @@ pub trait Connection: Send {
         schema: &SchemaRef,
         batches: &mut dyn Iterator<Item = Result<RecordBatch, EngineError>>,
     ) -> Result<u64, EngineError>;
+    /// Begins a read-only transaction in which every read sees one state of the database.
+    ///
+    /// End it with [`Connection::end_snapshot`]: a server keeps old rows for as long as it lasts.
+    fn begin_snapshot(&mut self) -> Result<(), EngineError>;
+    fn end_snapshot(&mut self) -> Result<(), EngineError>;
     /// The columns of a query without running it.
     fn describe(&mut self, sql: &str) -> Result<Vec<DescribedColumn>, EngineError>;
     fn canceller(&self) -> Canceller;

@@ -10,7 +10,7 @@ use crate::{
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Schema, SchemaRef, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Schema, SchemaRef, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use rusqlite::types::{Value, ValueRef};
@@ -157,6 +157,16 @@ impl Connection for SqliteConnection {
             .collect())
     }
 
+    fn begin_snapshot(&mut self) -> Result<(), EngineError> {
+        // A deferred transaction takes its snapshot at its first read; this read takes it now.
+        self.execute("BEGIN")?;
+        self.query("SELECT count(*) FROM sqlite_schema", None).map(drop)
+    }
+
+    fn end_snapshot(&mut self) -> Result<(), EngineError> {
+        self.execute("ROLLBACK").map(drop)
+    }
+
     fn canceller(&self) -> Canceller {
         let handle = self.inner.get_interrupt_handle();
         Box::new(move || handle.interrupt())
@@ -257,13 +267,15 @@ fn stored(column: &dyn Array, row: usize, name: &str) -> Result<Value, EngineErr
     if column.is_null(row) {
         return Ok(Value::Null);
     }
-    let formatted = || -> Result<Value, EngineError> {
+    let formatted = |column: &dyn Array, zone: &str| -> Result<Value, EngineError> {
+        let refused = |e: arrow::error::ArrowError| EngineError::new(ErrorKind::Type, format!("column `{name}`: {e}"));
+        // Errors are errors here: by default the formatter prints them in place of the value.
         let options = FormatOptions::new()
+            .with_display_error(false)
             .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))
-            .with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.f%:z"))
             .with_time_format(Some("%H:%M:%S%.f"));
-        let text = ArrayFormatter::try_new(column, &options).map_err(|e| EngineError::new(ErrorKind::Type, e.to_string()))?;
-        Ok(Value::Text(text.value(row).to_string()))
+        let text = ArrayFormatter::try_new(column, &options).map_err(refused)?;
+        Ok(Value::Text(text.value(row).try_to_string().map_err(refused)? + zone))
     };
     Ok(match column.data_type() {
         DataType::Boolean => Value::Integer(i64::from(column.as_boolean().value(row))),
@@ -292,7 +304,14 @@ fn stored(column: &dyn Array, row: usize, name: &str) -> Result<Value, EngineErr
         DataType::Utf8View => Value::Text(column.as_string_view().value(row).to_owned()),
         DataType::Binary => Value::Blob(column.as_binary::<i32>().value(row).to_owned()),
         DataType::Decimal128(..) => Value::Text(column.as_primitive::<Decimal128Type>().value_as_string(row)),
-        DataType::Date32 | DataType::Time64(TimeUnit::Microsecond) | DataType::Timestamp(TimeUnit::Microsecond, _) => formatted()?,
+        DataType::Date32 | DataType::Time64(TimeUnit::Microsecond) | DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            formatted(column, "")?
+        }
+        // The stored instant is UTC whatever zone the type shows it in.
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            let instant = column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<&str>);
+            formatted(&instant, "+00:00")?
+        }
         other => {
             let message = format!("column `{name}`: SQLite has no exact form of {other}");
             return Err(EngineError::new(ErrorKind::Type, message).hint("cast the column to text in the model"));

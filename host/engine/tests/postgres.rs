@@ -75,6 +75,87 @@ fn a_real_server() {
     failures_have_their_kind_and_sqlstate(server);
     a_running_query_is_cancelled(server);
     small_queries_keep_types(server);
+    arrays_go_out_and_in_again_or_are_refused(server);
+    digits_the_table_would_round_away_are_refused(server);
+    a_snapshot_does_not_see_later_commits_and_writes_nothing(server);
+    a_statement_past_its_time_is_ended(server);
+    a_million_rows_pass_in_bounded_memory(server);
+}
+
+fn arrays_go_out_and_in_again_or_are_refused(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    c.execute(
+        "create domain short as varchar(9); create type mood as enum ('sad', 'ok');
+         create table lists (i int[], t text[], n numeric(10,2)[], z timestamptz[], b bytea[], d short, m mood, mm mood[]);
+         insert into lists values ('{1,null,-3}', '{a,\"\",null}', '{1.25,-0.01}', '{2024-01-01 00:00:00+01}', '{\\x00}', 'x', 'ok', '{sad}'),
+           ('{}', '{}', '{}', '{}', '{}', '', 'sad', '{}'), (null, null, null, null, null, null, null, null);
+         create table lists_again (like lists)",
+    )
+    .unwrap();
+    let rows = c.query("/* a comment in front */ -- and one more\n select * from lists", None).unwrap();
+    let shown: Vec<RecordBatch> = rows.batches.iter().map(|b| b.project(&[0, 1, 2]).unwrap()).collect();
+    assert_eq!(cells(&shown)[0], ["[1, NULL, -3]", "[a, , NULL]", "[1.25, -0.01]"]);
+    assert_eq!(c.load("lists_again", &rows.schema, &mut rows.batches.into_iter().map(Ok)).unwrap(), 3);
+    let different = "select count(*) from (select l::text from lists l except all select a::text from lists_again a) x";
+    assert_eq!(cells(&c.query(different, None).unwrap().batches), [["0"]]);
+    for sql in ["select '{{1,2},{3,4}}'::int[] as i", "select '[0:1]={1,2}'::int[] as i"] {
+        assert_eq!(c.query(sql, None).unwrap_err().kind, ErrorKind::Type, "{sql}");
+    }
+}
+
+fn digits_the_table_would_round_away_are_refused(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    c.execute("create table prices (p numeric(10,2))").unwrap();
+    let want = schema(&[("p", DataType::Decimal128(12, 4))]);
+    let batch = |v: i128| {
+        let column = arrow::array::Decimal128Array::from_iter_values([v]).with_precision_and_scale(12, 4).unwrap();
+        RecordBatch::try_new(want.clone(), vec![Arc::new(column)]).unwrap()
+    };
+    assert_eq!(c.load("prices", &want, &mut std::iter::once(Ok(batch(12_500)))).unwrap(), 1);
+    let error = c.load("prices", &want, &mut std::iter::once(Ok(batch(12_555)))).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Type);
+    assert!(error.message.contains("`p`"), "{error}");
+    assert_eq!(cells(&c.query("select p from prices", None).unwrap().batches), [["1.25"]]);
+}
+
+fn a_snapshot_does_not_see_later_commits_and_writes_nothing(server: &PostgresServer) {
+    let (mut reader, mut writer) = (connect(&spec(server)).unwrap(), connect(&spec(server)).unwrap());
+    writer.execute("create table moving (i int)").unwrap();
+    reader.begin_snapshot().unwrap();
+    writer.execute("insert into moving values (1)").unwrap();
+    assert_eq!(cells(&reader.query("select count(*) from moving", None).unwrap().batches), [["0"]]);
+    assert_eq!(reader.execute("insert into moving values (2)").unwrap_err().sqlstate.as_deref(), Some("25006"));
+    reader.end_snapshot().unwrap();
+    assert_eq!(cells(&reader.query("select count(*) from moving", None).unwrap().batches), [["1"]]);
+}
+
+fn a_statement_past_its_time_is_ended(server: &PostgresServer) {
+    let mut limited = spec(server);
+    limited.options.insert("statement_timeout".into(), "200".into());
+    let mut c = connect(&limited).unwrap();
+    assert_eq!(c.query("select pg_sleep(30)::text", None).unwrap_err().kind, ErrorKind::Cancelled);
+}
+
+fn a_million_rows_pass_in_bounded_memory(server: &PostgresServer) {
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let mut c = connect(&spec(server)).unwrap();
+    let want = schema(&[("i", DataType::Int32), ("n", DataType::Decimal128(15, 2)), ("d", DataType::Date32), ("t", DataType::Utf8)]);
+    let sql = "select i, (i / 100.0)::numeric(15,2) as n, date '2020-01-01' + i % 1000 as d, repeat('x', 100) as t
+               from generate_series(1, 1000000) i";
+    let before = resident();
+    let (mut rows, mut largest) = (0usize, 0);
+    let mut sink = |b: RecordBatch| -> Result<(), Stop> {
+        rows += b.num_rows();
+        largest = largest.max(resident());
+        Ok(())
+    };
+    let count = c.read(sql, &want, &mut sink).unwrap();
+    assert_eq!((rows, count.rows), (1_000_000, 1_000_000));
+    assert!(largest < before + 64 * 1024, "grew from {before} to {largest} KB; the rows are over 120 MB");
 }
 
 fn every_type_goes_out_and_in_again_unchanged(server: &PostgresServer) {

@@ -1,8 +1,11 @@
 //! The SQLite driver against real files.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use arrow::array::{Array, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, SchemaRef, TimeUnit};
 use dvt_engine::{BATCH_ROWS, ConnectSpec, Connection, EngineError, ErrorKind, Stop, connect};
 use std::sync::Arc;
 
@@ -133,4 +136,37 @@ fn text_of_every_kind_comes_back_unchanged() {
     let back = read_all(c.as_mut(), "select s from t order by rowid", &want).unwrap();
     assert_eq!(back[0].column(0).as_string::<i32>().iter().collect::<Vec<_>>(), values);
     assert!(back[0].column(0).is_null(4));
+}
+
+#[test]
+fn instants_and_clock_times_come_back_unchanged() {
+    let (_folder, mut c) = fresh();
+    let kinds = [
+        ("z", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        ("ts", DataType::Timestamp(TimeUnit::Microsecond, None)),
+        ("ti", DataType::Time64(TimeUnit::Microsecond)),
+        ("d", DataType::Date32),
+    ];
+    let want = schema(&kinds);
+    let values = [0, 1, 86_399_999_999];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC")),
+        Arc::new(TimestampMicrosecondArray::from_iter_values([-62_135_596_800_000_000, -1, 253_402_300_799_999_999])),
+        Arc::new(Time64MicrosecondArray::from_iter_values(values)),
+        Arc::new(Date32Array::from_iter_values([-719_162, 0, 2_932_896])),
+    ];
+    let batch = RecordBatch::try_new(want.clone(), columns).unwrap();
+    c.execute("create table t (z text, ts text, ti text, d text)").unwrap();
+    assert_eq!(c.load("t", &want, &mut std::iter::once(Ok(batch.clone()))).unwrap(), 3);
+    assert_eq!(read_all(c.as_mut(), "select * from t", &want).unwrap(), [batch]);
+}
+
+#[test]
+fn a_value_that_cannot_be_printed_is_refused_not_stored_as_its_error() {
+    let (_folder, mut c) = fresh();
+    let want = schema(&[("ts", DataType::Timestamp(TimeUnit::Microsecond, None))]);
+    let batch = RecordBatch::try_new(want.clone(), vec![Arc::new(TimestampMicrosecondArray::from_iter_values([i64::MAX]))]).unwrap();
+    c.execute("create table t (ts text)").unwrap();
+    let error = c.load("t", &want, &mut std::iter::once(Ok(batch))).unwrap_err();
+    assert!(error.kind == ErrorKind::Type && error.message.contains("`ts`"), "{error}");
 }

@@ -1,9 +1,9 @@
 //! The embedded compute: a private in-memory database that spills to disk under its memory limit.
 
 use super::stream::{StreamSender, StreamToken, stream};
-use super::{base_config, drain, failure, prepare};
+use super::{base_config, describe, drain, failure, prepare};
 use crate::error::EngineError;
-use crate::{BatchSink, Canceller, ReadCount};
+use crate::{BatchSink, Canceller, DescribedColumn, ReadCount};
 use arrow::datatypes::SchemaRef;
 use std::path::PathBuf;
 
@@ -72,7 +72,16 @@ impl Compute {
                 .connection
                 .execute_batch(&format!("CREATE TEMP VIEW {quoted} AS {scan}"))
                 .map_err(|e| failure(&e))?,
-            Reads::Several => self.pending.push(format!("CREATE TEMP TABLE {quoted} AS {scan}")),
+            Reads::Several => {
+                // The empty table exists at once, so that a query over it can be described.
+                let columns: Vec<String> = describe(&self.connection, &scan)?
+                    .into_iter()
+                    .map(|c| format!("\"{}\" {}", c.name.replace('"', "\"\""), c.native))
+                    .collect();
+                let create = format!("CREATE TEMP TABLE {quoted} ({})", columns.join(", "));
+                self.connection.execute_batch(&create).map_err(|e| failure(&e))?;
+                self.pending.push(format!("INSERT INTO {quoted} {scan}"));
+            }
         }
         self.streams.push(token);
         Ok(sender)
@@ -102,6 +111,11 @@ impl Compute {
             Ok(sink.push(batch).is_ok())
         })?;
         Ok(count)
+    }
+
+    /// The columns of a query over the attached streams, without running it.
+    pub fn describe(&self, sql: &str) -> Result<Vec<DescribedColumn>, EngineError> {
+        describe(&self.connection, sql)
     }
 
     pub fn canceller(&self) -> Canceller {

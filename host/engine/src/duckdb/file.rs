@@ -4,7 +4,7 @@
 
 use super::exact::conform;
 use super::stream::stream;
-use super::{base_config, drain, failure, prepare};
+use super::{base_config, describe, drain, failure, prepare};
 use crate::error::{EngineError, ErrorKind};
 use crate::{BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, Executed, ReadCount, Rows};
 use arrow::array::RecordBatch;
@@ -94,9 +94,13 @@ impl Connection for DuckdbConnection {
         let names: Vec<String> = schema.fields().iter().map(|f| format!("\"{}\"", f.name().replace('"', "\"\""))).collect();
         let sql = format!("INSERT INTO {table} ({}) {}", names.join(", "), token.scan_sql());
         let connection = &mut self.inner;
-        let sql = sql.as_str();
+        let (sql, token) = (sql.as_str(), &token);
         let result = std::thread::scope(|scope| {
-            let insert = scope.spawn(move || connection.execute(sql, []).map_err(|e| failure(&e)));
+            let insert = scope.spawn(move || {
+                let result = connection.execute(sql, []).map_err(|e| failure(&e));
+                token.close();
+                result
+            });
             feed(sender, batches);
             insert.join().unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Io, "the load ended unexpectedly")))
         });
@@ -107,12 +111,15 @@ impl Connection for DuckdbConnection {
     }
 
     fn describe(&mut self, sql: &str) -> Result<Vec<DescribedColumn>, EngineError> {
-        let sql = format!("DESCRIBE {}", sql.trim().trim_end_matches(';'));
-        let mut statement = self.inner.prepare(&sql).map_err(|e| failure(&e))?;
-        let rows = statement
-            .query_map([], |row| Ok(DescribedColumn { name: row.get(0)?, native: row.get(1)? }))
-            .map_err(|e| failure(&e))?;
-        rows.map(|r| r.map_err(|e| failure(&e))).collect()
+        describe(&self.inner, sql)
+    }
+
+    fn begin_snapshot(&mut self) -> Result<(), EngineError> {
+        self.execute("BEGIN TRANSACTION READ ONLY").map(drop)
+    }
+
+    fn end_snapshot(&mut self) -> Result<(), EngineError> {
+        self.execute("ROLLBACK").map(drop)
     }
 
     fn canceller(&self) -> Canceller {

@@ -11,6 +11,7 @@ pub use compute::{Compute, ComputeSettings, Reads};
 pub use file::DuckdbConnection;
 pub use stream::StreamSender;
 
+use crate::DescribedColumn;
 use crate::error::{EngineError, ErrorKind};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -55,6 +56,16 @@ fn prepare(connection: &duckdb::Connection) -> Result<(), EngineError> {
             .hint("link the prebuilt library (`make setup`), or build from source with `icu`")
     })?;
     stream::register(connection)
+}
+
+/// The columns of a query and their types, by binding it.
+fn describe(connection: &duckdb::Connection, sql: &str) -> Result<Vec<DescribedColumn>, EngineError> {
+    let sql = format!("DESCRIBE {}", sql.trim().trim_end_matches(';'));
+    let mut statement = connection.prepare(&sql).map_err(|e| failure(&e))?;
+    let rows = statement
+        .query_map([], |row| Ok(DescribedColumn { name: row.get(0)?, native: row.get(1)? }))
+        .map_err(|e| failure(&e))?;
+    rows.map(|r| r.map_err(|e| failure(&e))).collect()
 }
 
 /// Streams a query's batches to `each` until it says false; returns the result's schema.

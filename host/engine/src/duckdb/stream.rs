@@ -6,8 +6,8 @@
 
 use super::failure;
 use crate::error::{EngineError, ErrorKind};
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
 use duckdb::core::{DataChunkHandle, LogicalTypeHandle, LogicalTypeId};
 use duckdb::vtab::{BindInfo, InitInfo, TableFunctionInfo, VTab, record_batch_to_duckdb_data_chunk, to_duckdb_logical_type};
 use std::collections::BTreeMap;
@@ -72,6 +72,12 @@ impl StreamToken {
     pub fn scan_sql(&self) -> String {
         format!("SELECT * FROM dvt_stream({}::UBIGINT)", self.id)
     }
+    /// Says that nobody will read: a stream whose scan never began must not leave its producer waiting.
+    pub fn close(&self) {
+        if let Some(slot) = slots().get_mut(&self.id) {
+            slot.receiver = None;
+        }
+    }
     /// What the producer failed with, if it did.
     pub fn failure(&self) -> Option<EngineError> {
         slots().get(&self.id).and_then(|s| s.failed.clone())
@@ -118,6 +124,16 @@ struct State {
     done: bool,
 }
 
+/// The crate copies intervals without their NULLs, which would arrive as intervals of no length.
+fn restore_interval_nulls(batch: &RecordBatch, output: &DataChunkHandle) {
+    for (i, column) in batch.columns().iter().enumerate() {
+        if matches!(column.data_type(), DataType::Interval(_)) && column.null_count() > 0 {
+            let mut vector = output.flat_vector(i);
+            (0..column.len()).filter(|row| column.is_null(*row)).for_each(|row| vector.set_null(row));
+        }
+    }
+}
+
 impl VTab for StreamScan {
     type InitData = Cursor;
     type BindData = u64;
@@ -127,6 +143,11 @@ impl VTab for StreamScan {
         let slots = slots();
         let slot = slots.get(&id).ok_or("unknown stream")?;
         for field in slot.schema.fields() {
+            if let DataType::List(item) = field.data_type()
+                && matches!(item.data_type(), DataType::Interval(_))
+            {
+                return Err(format!("column `{}`: a list of intervals cannot be carried", field.name()).into());
+            }
             bind.add_result_column(field.name(), to_duckdb_logical_type(field.data_type())?);
         }
         if let Some(rows) = slot.rows_hint {
@@ -153,7 +174,9 @@ impl VTab for StreamScan {
             if let Some(batch) = &state.batch {
                 let rows = (batch.num_rows() - state.offset).min(CHUNK_ROWS);
                 if rows > 0 {
-                    record_batch_to_duckdb_data_chunk(&batch.slice(state.offset, rows), output)?;
+                    let slice = batch.slice(state.offset, rows);
+                    record_batch_to_duckdb_data_chunk(&slice, output)?;
+                    restore_interval_nulls(&slice, output);
                     state.offset += rows;
                     return Ok(());
                 }

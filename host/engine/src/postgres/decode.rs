@@ -1,14 +1,16 @@
 //! COPY's binary stream into Arrow, straight into the column builders.
 
 use super::numeric::{self, NotExact};
-use super::types::{Wire, wire};
+use super::types::{Wire, element, wire};
+use crate::BATCH_ROWS;
 use crate::error::{EngineError, ErrorKind};
 use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
-    Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, RecordBatch, StringBuilder,
+    Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, ListArray, NullBufferBuilder, RecordBatch, StringBuilder,
     Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
-use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, IntervalUnit, SchemaRef, TimeUnit};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNano, IntervalUnit, SchemaRef, TimeUnit};
 use postgres::types::Type;
 use std::sync::Arc;
 
@@ -34,6 +36,61 @@ enum Builder {
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
+    List(Box<List>),
+}
+
+/// Arrays of one dimension, under construction.
+struct List {
+    item: FieldRef,
+    /// The element type that every value must announce.
+    oid: u32,
+    values: Builder,
+    offsets: Vec<i32>,
+    valid: NullBufferBuilder,
+    length: i32,
+}
+
+impl List {
+    fn append(&mut self, v: &[u8]) -> Result<(), Refusal> {
+        const MALFORMED: Refusal = "the server sent a malformed array";
+        let int = |at: usize| v.get(at..at + 4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]])).ok_or(MALFORMED);
+        if int(8)? as u32 != self.oid {
+            return Err("an array holds elements of another type than its column");
+        }
+        match int(0)? {
+            0 => {}
+            1 if int(16)? != 1 => return Err("an array that does not begin at 1 cannot be carried"),
+            1 => {
+                let count = int(12)?;
+                let mut at = 20;
+                for _ in 0..count {
+                    let size = int(at)?;
+                    at += 4;
+                    let end = at + usize::try_from(size).unwrap_or(0);
+                    let value = if size < 0 { None } else { Some(v.get(at..end).ok_or(MALFORMED)?) };
+                    self.values.append(value)?;
+                    at = end;
+                }
+                self.length = self.length.checked_add(count).ok_or("the arrays of one batch are too long")?;
+            }
+            _ => return Err("an array of several dimensions cannot be carried"),
+        }
+        self.valid.append_non_null();
+        self.offsets.push(self.length);
+        Ok(())
+    }
+
+    fn append_null(&mut self) {
+        self.valid.append_null();
+        self.offsets.push(self.length);
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        let offsets = std::mem::replace(&mut self.offsets, vec![0]);
+        self.length = 0;
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Arc::new(ListArray::new(self.item.clone(), offsets, self.values.finish(), self.valid.finish()))
+    }
 }
 
 /// Why one value was refused, in the user's words.
@@ -120,6 +177,12 @@ fn row_length(bytes: &[u8], columns: usize) -> Option<usize> {
 
 fn builder(name: &str, kind: &Type, field: &Field) -> Result<Builder, EngineError> {
     let planned = field.data_type();
+    if let (Some(member), DataType::List(item)) = (element(kind), planned) {
+        let values = builder(name, member, item)?;
+        let list =
+            List { item: item.clone(), oid: member.oid(), values, offsets: vec![0], valid: NullBufferBuilder::new(BATCH_ROWS), length: 0 };
+        return Ok(Builder::List(Box::new(list)));
+    }
     let wire = wire(kind).ok_or_else(|| {
         EngineError::new(ErrorKind::Type, format!("column `{name}`: the type {} cannot be carried", kind.name()))
             .hint(format!("cast it in the query, for instance `{name}::text`"))
@@ -214,6 +277,7 @@ impl Builder {
                 let nanos = micros.checked_mul(1000).ok_or("an interval is too long to be carried")?;
                 b.append_value(IntervalMonthDayNano::new(months, days, nanos));
             }
+            Self::List(b) => b.append(v)?,
         }
         Ok(())
     }
@@ -234,6 +298,7 @@ impl Builder {
             Self::Time(b) => b.append_null(),
             Self::Timestamp(b) => b.append_null(),
             Self::Interval(b) => b.append_null(),
+            Self::List(b) => b.append_null(),
         }
     }
 
@@ -253,6 +318,7 @@ impl Builder {
             Self::Time(b) => Arc::new(b.finish()),
             Self::Timestamp(b) => Arc::new(b.finish()),
             Self::Interval(b) => Arc::new(b.finish()),
+            Self::List(b) => b.finish(),
         }
     }
 }

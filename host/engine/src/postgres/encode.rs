@@ -1,7 +1,7 @@
 //! Arrow batches into COPY's binary stream.
 
 use super::numeric;
-use super::types::{Wire, wire};
+use super::types::{Wire, element, numeric_modifier, wire};
 use crate::error::{EngineError, ErrorKind};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
@@ -21,23 +21,38 @@ pub const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
 
 /// How one Arrow column becomes one PostgreSQL column.
 pub struct Encoder {
-    columns: Vec<(String, Wire)>,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    name: String,
+    wire: Wire,
+    /// The element type's oid, when the column is an array.
+    element: Option<u32>,
+    /// Digits behind the point that the table keeps: the server would round further ones without a word.
+    scale: Option<i16>,
 }
 
 impl Encoder {
     /// # Errors
     /// Names the first column whose Arrow type does not fit the table's type; nothing has moved by then.
-    pub fn new(table: &[(String, Type)], schema: &SchemaRef) -> Result<Self, EngineError> {
+    pub fn new(table: &[(String, Type, i32)], schema: &SchemaRef) -> Result<Self, EngineError> {
         let columns = schema
             .fields()
             .iter()
             .zip(table)
-            .map(|(field, (name, kind))| match wire(kind).filter(|w| fits(field.data_type(), *w, kind)) {
-                Some(wire) => Ok((name.clone(), wire)),
-                None => {
-                    let message = format!("column `{name}` of the table is {}, the rows hold {}", kind.name(), field.data_type());
-                    Err(EngineError::new(ErrorKind::Type, message).hint("cast the column in the model"))
-                }
+            .map(|(field, (name, kind, modifier))| {
+                let (from, to, element) = match (field.data_type(), element(kind)) {
+                    (DataType::List(item), Some(member)) => (item.data_type(), member, Some(member.oid())),
+                    (from, _) => (from, kind, None),
+                };
+                let Some(wire) = wire(to).filter(|w| fits(from, *w, to)) else {
+                    let message =
+                        format!("column `{name}` of the table is {}, the rows hold {}", kind.name(), field.data_type());
+                    return Err(EngineError::new(ErrorKind::Type, message).hint("cast the column in the model"));
+                };
+                let scale = numeric_modifier(*modifier).filter(|_| wire == Wire::Numeric).map(|(_, scale)| scale);
+                Ok(Column { name: name.clone(), wire, element, scale })
             })
             .collect::<Result<Vec<_>, _>>()?;
         if columns.len() != schema.fields().len() {
@@ -50,21 +65,52 @@ impl Encoder {
     pub fn rows(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), EngineError> {
         for row in 0..batch.num_rows() {
             out.extend_from_slice(&(self.columns.len() as i16).to_be_bytes());
-            for (array, (name, wire)) in batch.columns().iter().zip(&self.columns) {
-                if array.is_null(row) {
-                    out.extend_from_slice(&(-1i32).to_be_bytes());
-                    continue;
-                }
-                let start = out.len();
-                out.extend_from_slice(&[0; 4]);
-                value(array.as_ref(), row, *wire, out)
-                    .map_err(|why| EngineError::new(ErrorKind::Type, format!("column `{name}`: {why}")))?;
-                let size = (out.len() - start - 4) as i32;
-                out[start..start + 4].copy_from_slice(&size.to_be_bytes());
+            for (array, column) in batch.columns().iter().zip(&self.columns) {
+                let refused = |why| EngineError::new(ErrorKind::Type, format!("column `{}`: {why}", column.name));
+                sized(array.as_ref(), row, out, |out| match column.element {
+                    Some(oid) => list(array.as_list::<i32>().value(row).as_ref(), column, oid, out),
+                    None => value(array.as_ref(), row, column, out),
+                })
+                .map_err(refused)?;
             }
         }
         Ok(())
     }
+}
+
+/// Appends a length and what `write` appends; NULL is the length -1.
+fn sized(
+    array: &dyn Array,
+    row: usize,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
+    if array.is_null(row) {
+        out.extend_from_slice(&(-1i32).to_be_bytes());
+        return Ok(());
+    }
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write(out)?;
+    let size = i32::try_from(out.len() - start - 4).map_err(|_| "a value is larger than 2 GB")?;
+    out[start..start + 4].copy_from_slice(&size.to_be_bytes());
+    Ok(())
+}
+
+/// An array of one dimension, or of none when it is empty.
+fn list(items: &dyn Array, column: &Column, oid: u32, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    let count = i32::try_from(items.len()).map_err(|_| "a list is too long")?;
+    out.extend_from_slice(&i32::from(count > 0).to_be_bytes());
+    out.extend_from_slice(&i32::from(items.null_count() > 0).to_be_bytes());
+    out.extend_from_slice(&oid.to_be_bytes());
+    if count > 0 {
+        out.extend_from_slice(&count.to_be_bytes());
+        out.extend_from_slice(&1i32.to_be_bytes());
+    }
+    for i in 0..items.len() {
+        sized(items, i, out, |out| value(items, i, column, out))?;
+    }
+    Ok(())
 }
 
 fn fits(from: &DataType, to: Wire, kind: &Type) -> bool {
@@ -80,8 +126,10 @@ fn fits(from: &DataType, to: Wire, kind: &Type) -> bool {
         Wire::Oid => *from == UInt32,
         Wire::Float4 => *from == Float32,
         Wire::Float8 => matches!(from, Float32 | Float64),
-        // The server checks precision; a scale it would round is refused where the table is made.
-        Wire::Numeric => matches!(from, Decimal128(..) | UInt64 | Int64 | Int32),
+        // The server checks precision; a scale it would round is refused value by value.
+        Wire::Numeric => {
+            matches!(from, Decimal128(..) | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64)
+        }
         Wire::Text | Wire::Jsonb | Wire::Uuid => matches!(from, Utf8 | LargeUtf8 | Utf8View),
         Wire::Char => false,
         Wire::Bytea => *from == Binary,
@@ -115,8 +163,8 @@ fn integer(array: &dyn Array, row: usize) -> i128 {
     }
 }
 
-fn value(array: &dyn Array, row: usize, wire: Wire, out: &mut Vec<u8>) -> Result<(), &'static str> {
-    match wire {
+fn value(array: &dyn Array, row: usize, column: &Column, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    match column.wire {
         Wire::Bool => out.push(u8::from(array.as_boolean().value(row))),
         Wire::Int2 => out.extend_from_slice(&(integer(array, row) as i16).to_be_bytes()),
         Wire::Int4 => out.extend_from_slice(&(integer(array, row) as i32).to_be_bytes()),
@@ -133,9 +181,21 @@ fn value(array: &dyn Array, row: usize, wire: Wire, out: &mut Vec<u8>) -> Result
         Wire::Numeric => match array.data_type() {
             DataType::Decimal128(_, scale) => {
                 let scale = u32::try_from(*scale).map_err(|_| "a negative scale cannot be loaded")?;
-                numeric::encode(array.as_primitive::<Decimal128Type>().value(row), scale, out);
+                let value = array.as_primitive::<Decimal128Type>().value(row);
+                let cut = column.scale.map_or(0, |kept| (i64::from(scale) - i64::from(kept)).clamp(0, 38) as u32);
+                if value % 10i128.pow(cut) != 0 {
+                    return Err("a decimal has more digits behind the point than the table's column keeps");
+                }
+                numeric::encode(value, scale, out);
             }
-            _ => numeric::encode(integer(array, row), 0, out),
+            _ => {
+                let value = integer(array, row);
+                let cut = column.scale.map_or(0, |kept| i64::from(-kept).clamp(0, 38) as u32);
+                if value % 10i128.pow(cut) != 0 {
+                    return Err("a number has more digits than the table's column keeps");
+                }
+                numeric::encode(value, 0, out);
+            }
         },
         Wire::Text => {
             let text = text(array, row);

@@ -32,7 +32,7 @@ pub struct PostgresConnection {
 
 impl PostgresConnection {
     /// Options: `host`, `port`, `user`, `dbname`, `sslmode`, `sslrootcert`, `connect_timeout` (seconds),
-    /// `search_path`, `keepalives_idle` (seconds). Secrets: `password`.
+    /// `statement_timeout` (milliseconds), `search_path`, `keepalives_idle` (seconds). Secrets: `password`.
     pub fn open(spec: &ConnectSpec) -> Result<Self, EngineError> {
         let option = |key: &str| spec.options.get(key).map(String::as_str).filter(|v| !v.is_empty());
         let number = |key: &str| option(key).and_then(|v| v.parse::<u64>().ok());
@@ -79,6 +79,9 @@ impl PostgresConnection {
         client
             .batch_execute("SET TIME ZONE 'UTC'; SET extra_float_digits = 3; SET standard_conforming_strings = on")
             .map_err(|e| failure(&e))?;
+        if let Some(limit) = number("statement_timeout") {
+            client.batch_execute(&format!("SET statement_timeout = {limit}")).map_err(|e| failure(&e))?;
+        }
         Ok(Self { client, tls })
     }
 
@@ -178,6 +181,20 @@ fn trimmed(sql: &str) -> &str {
     sql.trim().trim_end_matches(';').trim_end()
 }
 
+/// The text after leading comments, such as the query comment that dbt puts in front.
+fn uncommented(sql: &str) -> &str {
+    let mut rest = sql.trim_start();
+    loop {
+        if let Some(line) = rest.strip_prefix("--") {
+            rest = line.split_once('\n').map_or("", |(_, after)| after).trim_start();
+        } else if let Some(block) = rest.strip_prefix("/*") {
+            rest = block.split_once("*/").map_or("", |(_, after)| after).trim_start();
+        } else {
+            return rest;
+        }
+    }
+}
+
 /// The server's own words and SQLSTATE, in our kinds.
 fn failure(e: &postgres::Error) -> EngineError {
     let Some(db) = e.as_db_error() else {
@@ -222,11 +239,15 @@ impl Connection for PostgresConnection {
     }
 
     fn query(&mut self, sql: &str, limit: Option<usize>) -> Result<Rows, EngineError> {
-        let columns = self.columns(trimmed(sql))?;
-        let word = trimmed(sql).split_whitespace().next().unwrap_or("").to_ascii_lowercase();
-        if !matches!(word.as_str(), "select" | "with" | "values" | "table") && !word.starts_with('(') {
+        let start = uncommented(sql).to_ascii_lowercase();
+        if !["select", "with", "values", "table", "("].iter().any(|word| start.starts_with(word)) {
             return self.query_as_text(sql, limit);
         }
+        let columns = match self.columns(trimmed(sql)) {
+            // Several statements cannot be prepared; the server runs them as text.
+            Err(e) if e.message.contains("multiple commands") => return self.query_as_text(sql, limit),
+            columns => columns?,
+        };
         let fields = columns
             .iter()
             .map(|(name, kind, modifier)| Ok(Field::new(name, types::natural(name, kind, *modifier)?, true)))
@@ -264,7 +285,6 @@ impl Connection for PostgresConnection {
         let names: Vec<String> = schema.fields().iter().map(|f| format!("\"{}\"", f.name().replace('"', "\"\""))).collect();
         let names = names.join(", ");
         let columns = self.columns(&format!("SELECT {names} FROM {table} LIMIT 0"))?;
-        let columns: Vec<_> = columns.into_iter().map(|(name, kind, _)| (name, kind)).collect();
         let encoder = Encoder::new(&columns, schema)?;
         let copy = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
         // Dropping the writer unfinished makes the server discard everything.
@@ -296,6 +316,16 @@ impl Connection for PostgresConnection {
             .collect())
     }
 
+    fn begin_snapshot(&mut self) -> Result<(), EngineError> {
+        // The transaction's first statement takes the snapshot: it is taken here, not at the first read.
+        let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
+        self.client.batch_execute(begin).map_err(|e| failure(&e))
+    }
+
+    fn end_snapshot(&mut self) -> Result<(), EngineError> {
+        self.client.batch_execute("ROLLBACK").map_err(|e| failure(&e))
+    }
+
     fn canceller(&self) -> Canceller {
         let token = self.client.cancel_token();
         let tls = self.tls.clone();
@@ -321,7 +351,11 @@ impl PostgresConnection {
         let mut table: Vec<Vec<Option<String>>> = Vec::new();
         for message in self.client.simple_query(sql).map_err(|e| failure(&e))? {
             match message {
-                SimpleQueryMessage::RowDescription(columns) => names = columns.iter().map(|c| c.name().to_owned()).collect(),
+                // Of several results the last one counts.
+                SimpleQueryMessage::RowDescription(columns) => {
+                    names = columns.iter().map(|c| c.name().to_owned()).collect();
+                    table.clear();
+                }
                 SimpleQueryMessage::Row(row) if limit.is_none_or(|l| table.len() < l) => {
                     table.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
                 }

@@ -1,8 +1,9 @@
 //! Which Arrow type carries which PostgreSQL type.
 
 use crate::error::{EngineError, ErrorKind};
-use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use postgres::types::{Kind, Type};
+use std::sync::Arc;
 
 /// How the binary form of a column is read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,15 @@ pub fn wire(kind: &Type) -> Option<Wire> {
     })
 }
 
+/// The element type of an array; None for any other type.
+pub fn element(kind: &Type) -> Option<&Type> {
+    match kind.kind() {
+        Kind::Array(member) => Some(member),
+        Kind::Domain(base) => element(base),
+        _ => None,
+    }
+}
+
 /// Precision and scale of a NUMERIC's type modifier; None when undeclared.
 pub fn numeric_modifier(modifier: i32) -> Option<(u16, i16)> {
     let packed = modifier.checked_sub(4).filter(|_| modifier >= 4)?;
@@ -72,6 +82,10 @@ pub fn natural(name: &str, kind: &Type, modifier: i32) -> Result<DataType, Engin
         EngineError::new(ErrorKind::Type, format!("column `{name}`: the type {} cannot be carried", kind.name()))
             .hint(format!("cast it in the query, for instance `{name}::text`"))
     };
+    if let Some(member) = element(kind) {
+        let item = natural(name, member, modifier)?;
+        return Ok(DataType::List(Arc::new(Field::new("item", item, true))));
+    }
     Ok(match wire(kind).ok_or_else(refused)? {
         Wire::Bool => DataType::Boolean,
         Wire::Int2 => DataType::Int16,
