@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct ConfigTree {
     root_package: String,
-    /// Package, then the section (`models`, `seeds`, `snapshots`, `tests`, `sources`, `analyses`, `exposures`).
+    /// Package, then the section (`models`, `seeds`, `snapshots`, `tests`, `sources`, `exposures`).
     packages: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
 }
 
@@ -28,7 +28,6 @@ impl ConfigTree {
             (&["snapshots"][..], "snapshots"),
             (&["tests", "data_tests"][..], "tests"),
             (&["sources"][..], "sources"),
-            (&["analyses"][..], "analyses"),
             (&["exposures"][..], "exposures"),
         ] {
             for tree in keys.iter().filter_map(|k| project.get(*k).and_then(Value::as_object)) {
@@ -91,7 +90,8 @@ fn section_of(resource_type: &str) -> &str {
         "snapshot" => "snapshots",
         "test" => "tests",
         "source" => "sources",
-        "analysis" => "analyses",
+        // As dbt 1.12 does while `require_corrected_analysis_fqns` is off.
+        "analysis" => "models",
         "exposure" => "exposures",
         other => other,
     }

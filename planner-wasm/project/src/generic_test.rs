@@ -46,9 +46,10 @@ pub struct GenericTest {
     pub span: Span,
 }
 
+/// In dbt's order, which is that of the generated `config()` call.
 const CONFIG_KEYS: [&str; 15] = [
-    "enabled", "severity", "tags", "meta", "where", "limit", "warn_if", "error_if", "fail_calc", "store_failures",
-    "store_failures_as", "schema", "database", "alias", "sql_header",
+    "severity", "tags", "enabled", "where", "limit", "warn_if", "error_if", "fail_calc", "store_failures", "store_failures_as",
+    "sql_header", "meta", "database", "schema", "alias",
 ];
 
 pub(crate) fn read(
@@ -88,6 +89,10 @@ pub(crate) fn read(
             }
         }
     }
+    if kwargs.contains_key("model") {
+        return Err(reader.invalid(&format!("test `{test}` has the argument `model`, which every test gets by itself"), &span));
+    }
+    let mut config = in_dbts_order(config);
     if let Some(column) = column {
         kwargs.insert("column_name".to_owned(), Value::String(column.to_owned()));
     }
@@ -128,6 +133,15 @@ pub(crate) fn read(
         path: reader.file.path.clone(),
         span,
     })
+}
+
+/// Known keys first; explicit nulls say nothing.
+fn in_dbts_order(mut config: Map<String, Value>) -> Map<String, Value> {
+    let mut out: Map<String, Value> =
+        CONFIG_KEYS.iter().filter_map(|k| config.shift_remove(*k).map(|v| ((*k).to_owned(), v))).collect();
+    out.extend(config);
+    out.retain(|_, v| !v.is_null());
+    out
 }
 
 type Declared<'a> = (String, Span, Vec<(String, &'a Yaml)>);

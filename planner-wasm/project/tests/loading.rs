@@ -214,6 +214,7 @@ fn tests_are_read_in_every_form() {
     assert_eq!((&t("not_null").config["severity"], &t("not_null").config["where"]), (&json!("warn"), &json!("a > 1")));
     assert_eq!(t("accepted_values").name, "my_check");
     assert_eq!(t("accepted_values").kwargs["values"], json!(["a", "b"]));
+    assert_eq!(t("not_null").raw_code, "{{ test_not_null(**_dbt_generic_test_kwargs) }}{{ config(severity=\"warn\",where=\"a > 1\") }}");
     assert_eq!(t("unique").span, Span::new("models/m.yml", 8, 13));
 }
 

@@ -134,7 +134,7 @@ impl Writer<'_> {
             ResourceType::Test => {
                 if let Some(facts) = generic {
                     out.insert("column_name".into(), json!(facts.column));
-                    out.insert("file_key_name".into(), json!(facts.attached.as_ref().map(|id| file_key(id))));
+                    out.insert("file_key_name".into(), json!(facts.attached.as_ref().map(file_key)));
                     // dbt names nodes here, not sources.
                     let attached = facts.attached.as_ref().filter(|id| self.manifest.nodes.contains_key(*id));
                     out.insert("attached_node".into(), json!(attached));
