@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Deeper nesting than this is refused: the composer recurses.
 const MAX_DEPTH: usize = 100;
+/// More values than this made by aliases are refused: nested aliases grow exponentially.
+const MAX_ALIASED: usize = 1_000_000;
 
 /// A value and the place it starts at.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +110,7 @@ pub struct Document {
 /// # Errors
 /// `DVT1002` with the place, for invalid YAML, an unknown anchor, nesting deeper than 100, or a second document.
 pub fn parse(file: &str, text: &str) -> Result<Document, Diagnostic> {
-    let mut composer = Composer { file, parser: Parser::new_from_str(text), anchors: BTreeMap::new(), warnings: Vec::new() };
+    let mut composer = Composer { file, parser: Parser::new_from_str(text), anchors: BTreeMap::new(), aliased: 0, warnings: Vec::new() };
     let mut root = None;
     while let Some((event, span)) = composer.next()? {
         match event {
@@ -125,7 +127,9 @@ pub fn parse(file: &str, text: &str) -> Result<Document, Diagnostic> {
 struct Composer<'a> {
     file: &'a str,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    anchors: BTreeMap<usize, Yaml>,
+    /// The value and how many values it holds.
+    anchors: BTreeMap<usize, (Yaml, usize)>,
+    aliased: usize,
     warnings: Vec<Diagnostic>,
 }
 
@@ -155,7 +159,11 @@ impl<'a> Composer<'a> {
             Event::MappingStart(anchor, _) => (anchor, self.mapping(depth)?),
             Event::Alias(id) => {
                 // An alias copies the value; its place stays that of the alias, where the user would look.
-                let value = self.anchors.get(&id).map(|y| y.value.clone());
+                self.aliased += self.anchors.get(&id).map_or(0, |(_, size)| *size);
+                if self.aliased > MAX_ALIASED {
+                    return Err(Diagnostic::error(Code::Yaml, format!("aliases make more than {MAX_ALIASED} values")).at(span));
+                }
+                let value = self.anchors.get(&id).map(|(y, _)| y.value.clone());
                 return value.map(|value| Yaml { span: span.clone(), value }).ok_or_else(|| {
                     Diagnostic::error(Code::Yaml, "the alias names an anchor that is not complete here").at(span)
                 });
@@ -164,7 +172,7 @@ impl<'a> Composer<'a> {
         };
         let yaml = Yaml { span, value };
         if anchor > 0 {
-            self.anchors.insert(anchor, yaml.clone());
+            self.anchors.insert(anchor, (yaml.clone(), size(&yaml)));
         }
         Ok(yaml)
     }
@@ -206,6 +214,14 @@ impl<'a> Composer<'a> {
             merge_into(&mut map, &merge)?;
         }
         Ok(YamlValue::Map(map))
+    }
+}
+
+fn size(yaml: &Yaml) -> usize {
+    1 + match &yaml.value {
+        YamlValue::List(items) => items.iter().map(size).sum(),
+        YamlValue::Map(map) => map.iter().map(|(_, _, v)| size(v)).sum(),
+        _ => 0,
     }
 }
 
@@ -356,6 +372,17 @@ mod tests {
     fn deep_nesting_is_refused_not_a_crash() {
         let text = "[".repeat(5000);
         assert_eq!(parse("a.yml", &text).unwrap_err().code, Code::Yaml);
+    }
+
+    #[test]
+    fn aliases_of_aliases_cannot_fill_the_memory() {
+        let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+        for i in 1..12 {
+            let items = vec![format!("*a{}", i - 1); 9].join(", ");
+            text.push_str(&format!("a{i}: &a{i} [{items}]\n"));
+        }
+        let error = parse("a.yml", &text).unwrap_err();
+        assert!(error.message.contains("aliases"), "{}", error.message);
     }
 
     #[test]
