@@ -282,3 +282,12 @@ fn a_snapshot_of_a_file_does_not_see_later_commits() {
     reader.end_snapshot().unwrap();
     assert_eq!(reader.query("from t", None).unwrap().batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
 }
+
+#[test]
+fn a_file_of_a_later_format_is_refused_with_advice() {
+    // The first 12 KB (all headers) of a file that DuckDB 2.0 wrote in its newest storage version.
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/written_by_2_0.duckdb");
+    let error = open(&path, false).err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Version, "{error}");
+    assert!(error.hint.is_some());
+}

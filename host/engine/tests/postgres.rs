@@ -80,6 +80,57 @@ fn a_real_server() {
     a_snapshot_does_not_see_later_commits_and_writes_nothing(server);
     a_statement_past_its_time_is_ended(server);
     a_million_rows_pass_in_bounded_memory(server);
+    passwords_and_certificates_are_checked(server);
+}
+
+/// Last: it changes the server's settings.
+fn passwords_and_certificates_are_checked(server: &PostgresServer) {
+    let mut c = connect(&spec(server)).unwrap();
+    let mut verify = spec(server);
+    verify.options.insert("sslmode".into(), "require".into());
+    let error = connect(&verify).err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Connect, "a server without TLS is refused when TLS is required: {error}");
+    let folder = cells(&c.query("select current_setting('data_directory')", None).unwrap().batches)[0][0].clone();
+    let make = "openssl req -new -x509 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+                -addext basicConstraints=critical,CA:FALSE -out server.crt -keyout server.key 2>/dev/null; chmod 600 server.key";
+    c.execute(&format!("copy (select 1) to program '{make}'; create role locked login password 'right'")).unwrap();
+    c.execute(&format!(
+        "copy (values ('host all locked 127.0.0.1/32 scram-sha-256'), ('host all all 127.0.0.1/32 trust')) to '{folder}/pg_hba.conf'"
+    ))
+    .unwrap();
+    c.execute("alter system set ssl = on").unwrap();
+    c.execute("select pg_reload_conf()").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+
+    let encrypted = |s: &ConnectSpec| {
+        let mut c = connect(s)?;
+        Ok::<_, EngineError>(cells(&c.query("select ssl from pg_stat_ssl where pid = pg_backend_pid()", None)?.batches))
+    };
+    for (mode, answer) in [("disable", "false"), ("prefer", "true"), ("require", "true")] {
+        let mut s = spec(server);
+        s.options.insert("sslmode".into(), mode.into());
+        assert_eq!(encrypted(&s).unwrap(), [[answer]], "{mode}");
+    }
+    verify.options.insert("sslmode".into(), "verify-full".into());
+    assert_eq!(encrypted(&verify).unwrap_err().kind, ErrorKind::Connect, "signed by nobody who is trusted");
+    verify.options.insert("sslrootcert".into(), format!("{folder}/server.crt"));
+    assert_eq!(encrypted(&verify).unwrap_err().kind, ErrorKind::Connect, "the certificate names localhost, not 127.0.0.1");
+    verify.options.insert("host".into(), "localhost".into());
+    assert_eq!(encrypted(&verify).unwrap(), [["true"]]);
+
+    let mut locked = spec(server);
+    locked.options.insert("user".into(), "locked".into());
+    locked.secrets.insert("password".into(), Secret::new("wrong-hunter2"));
+    let error = connect(&locked).err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Auth, "{error}");
+    assert!(!format!("{error:?}").contains("hunter2"));
+    locked.secrets.clear();
+    assert_eq!(connect(&locked).err().unwrap().kind, ErrorKind::Auth);
+    locked.secrets.insert("password".into(), Secret::new("right"));
+    let mut right = connect(&locked).unwrap();
+    right.execute("select 1").unwrap();
+    let error = right.query("select * from everything", None).unwrap_err();
+    assert_eq!((error.kind, error.sqlstate.as_deref()), (ErrorKind::Permission, Some("42501")));
 }
 
 fn arrays_go_out_and_in_again_or_are_refused(server: &PostgresServer) {
