@@ -85,13 +85,12 @@ fn level_configs(level: &Map<String, Value>) -> Map<String, Value> {
 
 fn section_of(resource_type: &str) -> &str {
     match resource_type {
-        "model" => "models",
+        // As dbt 1.12 does for analyses while `require_corrected_analysis_fqns` is off.
+        "model" | "analysis" => "models",
         "seed" => "seeds",
         "snapshot" => "snapshots",
         "test" => "tests",
         "source" => "sources",
-        // As dbt 1.12 does while `require_corrected_analysis_fqns` is off.
-        "analysis" => "models",
         "exposure" => "exposures",
         other => other,
     }

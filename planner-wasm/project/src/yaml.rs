@@ -379,7 +379,7 @@ mod tests {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for i in 1..12 {
             let items = vec![format!("*a{}", i - 1); 9].join(", ");
-            text.push_str(&format!("a{i}: &a{i} [{items}]\n"));
+            text += &["a", &i.to_string(), ": &a", &i.to_string(), " [", &items, "]\n"].concat();
         }
         let error = parse("a.yml", &text).unwrap_err();
         assert!(error.message.contains("aliases"), "{}", error.message);
