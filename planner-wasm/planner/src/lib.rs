@@ -1,1 +1,186 @@
-//! Skeleton.
+//! From a model's SQL to what each database is asked and what the compute does.
+//!
+//! Pure: the inputs are the text, the relations in it, dialect sheets and a catalog; the output is a plan.
+//! Nothing here opens a connection, knows a product, or guesses: what is not understood is not pushed.
+
+pub mod catalog;
+pub mod dialect;
+pub mod ir;
+mod needs;
+mod parse;
+pub mod pushdown;
+mod residual;
+pub mod types;
+
+use catalog::Catalog;
+use dialect::Sheets;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_project::{ComputeName, DialectName, RelationRef, TargetName, UniqueId};
+use ir::{Delegate, FederatedPlan, Kept, Note, RemoteScan, Residual, ScanColumn, Sink};
+use std::ops::Range;
+
+/// A relation as it stands in the compiled text.
+#[derive(Debug, Clone)]
+pub struct RelationUse {
+    pub relation: RelationRef,
+    /// Byte ranges of its rendered name in the text.
+    pub at: Vec<Range<usize>>,
+}
+
+/// What planning one federated model looks at.
+pub struct PlanRequest<'a> {
+    pub unique_id: &'a UniqueId,
+    /// Compiled text, in `dialect`.
+    pub sql: &'a str,
+    pub relations: &'a [RelationUse],
+    pub dialect: &'a DialectName,
+    pub compute: &'a ComputeName,
+    /// Dialect that the compute engine runs.
+    pub compute_dialect: &'a DialectName,
+    /// Dialect of each target that holds a relation.
+    pub target_dialect: &'a dyn Fn(&TargetName) -> Option<DialectName>,
+    pub sheets: &'a Sheets,
+    pub catalog: &'a Catalog,
+    pub sink: Sink,
+    /// SPEC P6: whole tables, everything computed locally.
+    pub no_pushdown: bool,
+}
+
+/// Plans one federated model.
+///
+/// # Errors
+/// `DVT3001`/`DVT3002` for text that cannot be read, `DVT3004` for a table of no known target, `DVT003` for
+/// text whose dialect the compute does not speak, `DVT011` for a needed column whose type cannot be carried.
+pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
+    let about = |d: Diagnostic| d.about(request.unique_id.as_str());
+    let sheet = request.sheets.get(request.dialect).map_err(about)?;
+    let query = parse::query(request.sql, sheet).map_err(about)?;
+    let mut plan = FederatedPlan {
+        unique_id: request.unique_id.clone(),
+        target: request.sink.target.clone(),
+        compute: request.compute.clone(),
+        dialect: request.dialect.clone(),
+        scans: Vec::new(),
+        delegates: Vec::new(),
+        residual: None,
+        sink: request.sink.clone(),
+        notes: Vec::new(),
+    };
+    if let Some(delegate) = whole_query(request) {
+        plan.delegates.push(delegate);
+        return Ok(plan);
+    }
+    if request.dialect != request.compute_dialect {
+        let message = format!(
+            "the model is written in the dialect `{}`; the compute `{}` runs `{}`",
+            request.dialect, request.compute, request.compute_dialect
+        );
+        let hint = format!("write it in that dialect and say config(dialect='{}')", request.compute_dialect);
+        return Err(about(Diagnostic::error(Code::NotTranslatable, message).hint(hint)));
+    }
+    let tables = residual::tables(request.sql, &query, request.relations).map_err(about)?;
+    let needs = needs::columns(&query, &tables, request.catalog);
+    let filters = pushdown::filters::find(&query, &tables, request, sheet);
+    for (i, table) in tables.iter().enumerate() {
+        let found = &filters[i];
+        plan.scans.push(scan(request, i, table, &needs[i], found).map_err(about)?);
+    }
+    if let Some(limit) = pushdown::limit::bare(&query, &tables, &plan.scans)
+        && !request.no_pushdown
+        && let Some(scan) = plan.scans.first_mut()
+    {
+        scan.limit = Some(limit);
+        scan.sql = format!("{} LIMIT {limit}", scan.sql);
+    }
+    for scan in &plan.scans {
+        for kept in &scan.kept {
+            plan.notes.push(Note { code: kept.code, message: format!("`{}` stays local: {}", kept.sql, kept.reason) });
+        }
+    }
+    plan.residual = Some(Residual { sql: residual::splice(request.sql, &tables) });
+    Ok(plan)
+}
+
+/// The whole text verbatim to one database: legal when every relation is there and it speaks the very
+/// dialect that the text is written in, so that nothing is re-interpreted.
+fn whole_query(request: &PlanRequest<'_>) -> Option<Delegate> {
+    if request.no_pushdown {
+        return None;
+    }
+    let source = &request.relations.first()?.relation.target;
+    if request.relations.iter().any(|r| r.relation.target != *source) {
+        return None;
+    }
+    ((request.target_dialect)(source).as_ref() == Some(request.dialect)).then(|| Delegate {
+        name: "dvt_delegate_0".to_owned(),
+        source: source.clone(),
+        sql: request.sql.trim().trim_end_matches(';').to_owned(),
+        relations: request.relations.iter().map(|r| r.relation.name.clone()).collect(),
+    })
+}
+
+fn scan(
+    request: &PlanRequest<'_>,
+    index: usize,
+    table: &residual::Table,
+    needed: &needs::Needed,
+    found: &pushdown::filters::Found,
+) -> Result<RemoteScan, Diagnostic> {
+    let relation = &table.relation;
+    let dialect = (request.target_dialect)(&relation.target).ok_or_else(|| {
+        Diagnostic::error(Code::TargetNotFound, format!("target `{}` has no dialect", relation.target))
+    })?;
+    let sheet = request.sheets.get(&dialect)?;
+    let schema = request.catalog.relation(relation).ok_or_else(|| {
+        let message = format!("`{}` is not in the database of target `{}`", sheet.render(&relation.name), relation.target);
+        Diagnostic::error(Code::RelationMissing, message).hint("build it first, or correct the source's schema and name")
+    })?;
+    let mut columns = Vec::new();
+    for column in &schema.columns {
+        if !(request.no_pushdown || needed.wants(&column.name)) {
+            continue;
+        }
+        let Some(canonical) = &column.canonical else {
+            let why = column.refused.as_deref().unwrap_or("it has no exact form elsewhere");
+            let message = format!(
+                "column `{}` of `{}` has the type {}, which cannot be carried: {why}",
+                column.name,
+                sheet.render(&relation.name),
+                column.native
+            );
+            return Err(Diagnostic::error(Code::UnknownType, message).hint("cast it at the source, or leave it out of the query"));
+        };
+        columns.push(ScanColumn { name: column.name.clone(), native: column.native.clone(), canonical: canonical.clone() });
+    }
+    // A scan of no column still has to deliver its rows: the first carried column stands for them.
+    if columns.is_empty()
+        && let Some(first) = schema.columns.iter().find(|c| c.canonical.is_some())
+        && let Some(canonical) = &first.canonical
+    {
+        columns.push(ScanColumn { name: first.name.clone(), native: first.native.clone(), canonical: canonical.clone() });
+    }
+    let list: Vec<String> = columns.iter().map(|c| sheet.quote(&c.name)).collect();
+    let mut sql = format!("SELECT {} FROM {}", list.join(", "), sheet.render(&relation.name));
+    let (pushed, mut kept) = if request.no_pushdown { (Vec::new(), Vec::new()) } else { (found.pushed.clone(), found.kept.clone()) };
+    if request.no_pushdown {
+        kept.extend(found.pushed.iter().map(|p| Kept {
+            sql: p.sql.clone(),
+            code: Code::NotPushed,
+            reason: "--no-pushdown".to_owned(),
+        }));
+    }
+    let remote: Vec<&str> = pushed.iter().map(|p| p.remote.as_str()).collect();
+    if !remote.is_empty() {
+        sql = format!("{sql} WHERE {}", remote.join(" AND "));
+    }
+    Ok(RemoteScan {
+        name: format!("dvt_scan_{index}"),
+        source: relation.target.clone(),
+        relation: relation.name.clone(),
+        sql,
+        columns,
+        pushed,
+        kept,
+        limit: None,
+    })
+}

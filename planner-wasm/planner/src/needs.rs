@@ -1,0 +1,315 @@
+//! Column pruning: which columns of each scan the text can possibly read.
+//!
+//! Legality: a column may be left out only if nothing in the text can name it. Names are compared
+//! without case, over the whole text, so that the answer errs on the side of reading more:
+//! - a column whose name stands anywhere as an identifier is read, from every scan that has it;
+//!   so leaving others out never changes which relation a bare name resolves to;
+//! - a `*` (or a select list left out) reads all columns of the scans beside it, in source order; only in a
+//!   plain CTE or derived table (no DISTINCT, grouping, order or set operation) that no select reads with a
+//!   `*` may it be pruned by name;
+//! - whole-row references (a table's name as a value), NATURAL joins and COLUMNS() read everything;
+//! - a query this walk does not know (pivots, table functions over rows, …) reads everything.
+
+use crate::catalog::Catalog;
+use crate::residual::Table;
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, Visit, Visitor,
+};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// The columns that one scan must deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needed {
+    All,
+    /// Lower-cased names.
+    Named(BTreeSet<String>),
+}
+
+impl Needed {
+    pub fn wants(&self, column: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(&column.to_lowercase()),
+        }
+    }
+}
+
+/// Needs per table, in the tables' order.
+pub fn columns(query: &Query, tables: &[Table], catalog: &Catalog) -> Vec<Needed> {
+    let mut walk = Walk::default();
+    let _ = query.visit(&mut walk);
+    walk.select_wildcards(query);
+    tables
+        .iter()
+        .map(|table| {
+            let qualifier = table.qualifier.to_lowercase();
+            let columns = catalog.relation(&table.relation).map(|s| &s.columns);
+            let is_column = |name: &str| columns.is_some_and(|c| c.iter().any(|c| c.name.to_lowercase() == name));
+            let whole_row = walk.values.contains(&qualifier) && !is_column(&qualifier);
+            if walk.everything || whole_row || walk.starred.contains(&qualifier) {
+                Needed::All
+            } else {
+                Needed::Named(walk.names.clone())
+            }
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct Walk {
+    /// Every identifier of the text, lower-cased.
+    names: BTreeSet<String>,
+    /// Bare identifiers used as values.
+    values: BTreeSet<String>,
+    /// Qualifiers of scans that a `*` reads whole.
+    starred: BTreeSet<String>,
+    everything: bool,
+}
+
+impl Walk {
+    fn ident(&mut self, ident: &Ident) {
+        self.names.insert(ident.value.to_lowercase());
+    }
+
+    fn select_wildcards(&mut self, query: &Query) {
+        let mut stars = Stars { root: query, starred: &mut self.starred };
+        stars.query(query, true);
+    }
+}
+
+struct Stars<'a> {
+    root: &'a Query,
+    starred: &'a mut BTreeSet<String>,
+}
+
+impl Stars<'_> {
+    fn query(&mut self, query: &Query, output_whole: bool) {
+        for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
+            let whole = query.with.as_ref().is_some_and(|w| w.recursive)
+                || !cte.alias.columns.is_empty()
+                || read_with_star(self.root, &cte.alias.name.value);
+            self.query(&cte.query, whole);
+        }
+        // Ordinals and ALL count the columns of the select list.
+        self.body(&query.body, output_whole || query.order_by.is_some());
+    }
+
+    fn body(&mut self, body: &SetExpr, whole: bool) {
+        match body {
+            SetExpr::Select(select) => {
+                let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());
+                self.select(select, whole || select.distinct.is_some() || !ungrouped);
+            }
+            SetExpr::Query(query) => self.query(query, whole),
+            // Set operations match columns by position: every arm is read whole.
+            SetExpr::SetOperation { left, right, .. } => {
+                self.body(left, true);
+                self.body(right, true);
+            }
+            _ => {}
+        }
+    }
+
+    fn select(&mut self, select: &Select, whole: bool) {
+        // A select list that is left out (`FROM t`) is a `*`.
+        let mut bare = select.projection.is_empty();
+        let mut qualified = BTreeSet::new();
+        for item in &select.projection {
+            match item {
+                SelectItem::Wildcard(_) => bare = true,
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                    qualified.extend(name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase()));
+                }
+                SelectItem::QualifiedWildcard(..) => bare = true,
+                _ => {}
+            }
+        }
+        for factor in factors(select) {
+            self.factor(factor, whole, bare, &qualified);
+        }
+        let mut inner = InnerQueries { stars: self };
+        let _ = select.visit(&mut inner);
+    }
+
+    fn factor(&mut self, factor: &TableFactor, whole: bool, bare: bool, qualified: &BTreeSet<String>) {
+        match factor {
+            TableFactor::Table { name, alias, .. } => {
+                let last = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.as_str()).unwrap_or_default();
+                let qualifier = alias.as_ref().map_or(last, |a| a.name.value.as_str()).to_lowercase();
+                let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
+                if renamed || (whole && (bare || qualified.contains(&qualifier))) {
+                    self.starred.insert(qualifier);
+                }
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let name = alias.as_ref().map(|a| a.name.value.to_lowercase()).unwrap_or_default();
+                let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
+                self.query(subquery, renamed || bare || qualified.contains(&name));
+            }
+            // Other factors read everything anyway, see `Walk::pre_visit_table_factor`.
+            _ => {}
+        }
+    }
+}
+
+fn factors(select: &Select) -> impl Iterator<Item = &TableFactor> {
+    select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation)))
+}
+
+/// Whether any select of the whole query reads the CTE `name` and has a `*`: then its columns matter by
+/// position or as a whole somewhere. Another relation of the same name only makes the answer more careful.
+fn read_with_star(root: &Query, name: &str) -> bool {
+    struct Find<'a>(&'a str, bool);
+    impl Find<'_> {
+        fn arms(&mut self, body: &SetExpr) {
+            match body {
+                SetExpr::Select(select) => {
+                    let star = select.projection.is_empty()
+                        || select.projection.iter().any(|i| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+                    let reads = factors(select).any(|f| match f {
+                        TableFactor::Table { name, .. } => {
+                            name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value.eq_ignore_ascii_case(self.0))
+                        }
+                        TableFactor::Derived { .. } => false,
+                        _ => true,
+                    });
+                    self.1 |= star && reads;
+                }
+                SetExpr::SetOperation { left, right, .. } => {
+                    self.arms(left);
+                    self.arms(right);
+                }
+                SetExpr::Query(_) | SetExpr::Values(_) => {}
+                _ => self.1 = true,
+            }
+        }
+    }
+    impl Visitor for Find<'_> {
+        type Break = ();
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            self.arms(&query.body);
+            ControlFlow::Continue(())
+        }
+    }
+    let mut find = Find(name, false);
+    let _ = root.visit(&mut find);
+    find.1
+}
+
+/// Subqueries in expressions are read whole: `in (select * …)` compares by position.
+struct InnerQueries<'a, 'b> {
+    stars: &'a mut Stars<'b>,
+}
+
+impl Visitor for InnerQueries<'_, '_> {
+    type Break = ();
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } | Expr::Subquery(subquery) = expr {
+            self.stars.query(subquery, true);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Visitor for Walk {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(ident) => {
+                self.ident(ident);
+                self.values.insert(ident.value.to_lowercase());
+            }
+            Expr::CompoundIdentifier(parts) => parts.iter().for_each(|p| self.ident(p)),
+            Expr::Function(f) => {
+                let name = f.name.to_string().to_lowercase();
+                // COLUMNS(...) picks columns by pattern; row functions take whole rows.
+                self.everything |= matches!(name.as_str(), "columns" | "row_to_json" | "to_json" | "struct_pack");
+                if let FunctionArguments::List(list) = &f.args {
+                    // `f(t.*)` reads whole rows; only count(*) counts them.
+                    self.everything |= list.args.iter().any(|arg| match arg {
+                        FunctionArg::Unnamed(a) | FunctionArg::Named { arg: a, .. } | FunctionArg::ExprNamed { arg: a, .. } => match a {
+                            FunctionArgExpr::Expr(_) => false,
+                            FunctionArgExpr::Wildcard => name != "count",
+                            _ => true,
+                        },
+                    });
+                }
+            }
+            Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => self.everything = true,
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table { .. } | TableFactor::Derived { .. } => {}
+            _ => self.everything = true,
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.everything |= !query.pipe_operators.is_empty();
+        self.arms(&query.body);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Walk {
+    fn arms(&mut self, body: &SetExpr) {
+        match body {
+            SetExpr::Select(select) => self.joins(select),
+            SetExpr::SetOperation { left, right, .. } => {
+                self.arms(left);
+                self.arms(right);
+            }
+            // A nested query is visited as such.
+            SetExpr::Query(_) | SetExpr::Values(_) => {}
+            _ => self.everything = true,
+        }
+    }
+
+    fn joins(&mut self, select: &Select) {
+        for item in &select.projection {
+            // EXCLUDE, REPLACE, RENAME … mean something else when columns are missing.
+            if let SelectItem::Wildcard(o) | SelectItem::QualifiedWildcard(_, o) = item {
+                let plain = o.opt_ilike.is_none()
+                    && o.opt_exclude.is_none()
+                    && o.opt_except.is_none()
+                    && o.opt_replace.is_none()
+                    && o.opt_rename.is_none();
+                self.everything |= !plain;
+            }
+        }
+        for join in select.from.iter().flat_map(|f| &f.joins) {
+            match constraint(&join.join_operator) {
+                Some(JoinConstraint::Using(names)) => {
+                    for name in names {
+                        name.0.iter().filter_map(|p| p.as_ident()).for_each(|i| self.ident(i));
+                    }
+                }
+                Some(JoinConstraint::Natural) | None => self.everything = true,
+                Some(JoinConstraint::On(_) | JoinConstraint::None) => {}
+            }
+        }
+    }
+}
+
+/// The constraint of the joins this crate knows; None for others.
+pub fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    match operator {
+        JoinOperator::Join(c)
+        | JoinOperator::Inner(c)
+        | JoinOperator::Left(c)
+        | JoinOperator::LeftOuter(c)
+        | JoinOperator::Right(c)
+        | JoinOperator::RightOuter(c)
+        | JoinOperator::FullOuter(c)
+        | JoinOperator::CrossJoin(c) => Some(c),
+        _ => None,
+    }
+}

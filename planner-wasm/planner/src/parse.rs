@@ -1,0 +1,30 @@
+//! SQL text to sqlparser's tree, with a depth limit and places in the user's terms.
+
+use crate::dialect::DialectSheet;
+use dvt_diagnostic::{Code, Diagnostic};
+use sqlparser::ast::{Query, Statement};
+use sqlparser::parser::{Parser, ParserError};
+
+/// Nesting beyond this is refused, natively and in WebAssembly alike.
+const MAX_DEPTH: usize = 60;
+
+/// Reads one query.
+pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> {
+    let dialect = sheet.sqlparser()?;
+    let parsed = Parser::new(dialect.as_ref()).with_recursion_limit(MAX_DEPTH).try_with_sql(sql).and_then(|mut p| p.parse_statements());
+    let statements = parsed.map_err(|e| match e {
+        ParserError::RecursionLimitExceeded => {
+            Diagnostic::error(Code::SqlTooDeep, format!("the query is nested deeper than {MAX_DEPTH} levels"))
+                .hint("move inner parts into models or CTEs")
+        }
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
+            Diagnostic::error(Code::SqlSyntax, format!("the SQL cannot be read as {}: {text}", sheet.name))
+                .hint("a model that runs on one target needs no reading; only federated ones do")
+        }
+    })?;
+    match <[Statement; 1]>::try_from(statements) {
+        Ok([Statement::Query(query)]) => Ok(query),
+        Ok(_) => Err(Diagnostic::error(Code::SqlSyntax, "a federated model must be a query")),
+        Err(many) => Err(Diagnostic::error(Code::SqlSyntax, format!("a federated model must be one query, found {}", many.len()))),
+    }
+}
