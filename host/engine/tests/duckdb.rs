@@ -291,3 +291,18 @@ fn a_file_of_a_later_format_is_refused_with_advice() {
     assert_eq!(error.kind, ErrorKind::Version, "{error}");
     assert!(error.hint.is_some());
 }
+
+#[test]
+fn a_list_arrives_under_the_planned_inner_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut c = open(&folder.path().join("a.duckdb"), true).unwrap();
+    let want = schema(&[("l", DataType::List(Arc::new(Field::new("item", DataType::Int64, true))))]);
+    let mut got = Vec::new();
+    let mut sink = |b: RecordBatch| -> Result<(), Stop> {
+        got.push(b);
+        Ok(())
+    };
+    c.read("select [1, null]::int[] as l union all select null", &want, &mut sink).unwrap();
+    assert_eq!(got.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+    assert_eq!(got[0].schema(), want);
+}

@@ -9,10 +9,12 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 fn widens(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Binary, BinaryView, Decimal128, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8,
-        Timestamp, UInt8, UInt16, UInt32, Utf8, Utf8View,
+        List, Timestamp, UInt8, UInt16, UInt32, Utf8, Utf8View,
     };
     match (from, to) {
         (LargeUtf8 | Utf8View, Utf8) | (LargeBinary | BinaryView, Binary) | (Float32, Float64) => true,
+        // Only the inner field's name may differ.
+        (List(a), List(b)) => a.data_type() == b.data_type() || widens(a.data_type(), b.data_type()),
         (Dictionary(_, value), Utf8) => matches!(**value, Utf8 | LargeUtf8),
         (Int8, Int16 | Int32 | Int64)
         | (Int16, Int32 | Int64)
