@@ -6,6 +6,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 
 /// Whether every value of `from` is the same value in `to`.
+#[expect(clippy::match_same_arms, clippy::unnested_or_patterns, reason = "one line a family of types, one line a source type")]
 fn widens(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Binary, BinaryView, Decimal128, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8,

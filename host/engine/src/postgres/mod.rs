@@ -124,7 +124,10 @@ impl PostgresConnection {
                 }
             }
             let mut ended = false;
-            while !in_header {
+            loop {
+                if in_header {
+                    break;
+                }
                 match decoder.row(&bytes[used..])? {
                     Some(0) => {
                         ended = true;
@@ -364,7 +367,7 @@ impl PostgresConnection {
         }
         let schema: SchemaRef = Arc::new(Schema::new(names.iter().map(|n| Field::new(n, DataType::Utf8, true)).collect::<Vec<_>>()));
         let arrays: Vec<ArrayRef> = (0..names.len())
-            .map(|i| Arc::new(StringArray::from_iter(table.iter().map(|row| row.get(i).cloned().flatten()))) as ArrayRef)
+            .map(|i| Arc::new(table.iter().map(|row| row.get(i).cloned().flatten()).collect::<StringArray>()) as ArrayRef)
             .collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(table.len()));
         let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options)

@@ -73,7 +73,7 @@ pub fn numeric_modifier(modifier: i32) -> Option<(u16, i16)> {
     let packed = modifier.checked_sub(4).filter(|_| modifier >= 4)?;
     // Since version 15 the scale is 11 bits, signed.
     let scale = ((packed & 0x7ff) ^ 1024) - 1024;
-    Some(((packed >> 16) as u16 & 0xffff, scale as i16))
+    Some(((packed >> 16) as u16, scale as i16))
 }
 
 /// The Arrow type that holds the column exactly, for results whose types nobody planned.
