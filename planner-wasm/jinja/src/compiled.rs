@@ -1,0 +1,47 @@
+//! What rendering a node gives.
+
+use dvt_project::{RelationRef, UniqueId};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The SQL of a node and where it names relations.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Compiled {
+    /// Clean text; ephemeral parents stand in it as `__dbt__cte__<name>`.
+    pub sql: String,
+    pub relations: Vec<RelationUse>,
+    /// The ephemeral parents inlined, in order.
+    pub extra_ctes: Vec<(UniqueId, String)>,
+    /// Whether `is_incremental()` held.
+    pub is_incremental: bool,
+}
+
+/// A relation as the text shows it: `rendered` stands in `sql` at each byte range of `at`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationUse {
+    pub relation: RelationRef,
+    /// The node or source it is; None when the template made it (`api.Relation.create`).
+    pub unique_id: Option<UniqueId>,
+    pub rendered: String,
+    pub at: Vec<Range<usize>>,
+}
+
+/// What a materialization did.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Materialized {
+    /// The status line of the main statement.
+    pub message: String,
+    pub rows_affected: Option<u64>,
+    pub relations: Vec<RelationRef>,
+}
+
+/// A test's counting query and how its answer is judged.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TestQuery {
+    /// One row: `failures`, `should_warn`, `should_error`.
+    pub compiled: Compiled,
+    /// `error` or `warn`.
+    pub severity: String,
+    pub warn_if: String,
+    pub error_if: String,
+}

@@ -1,0 +1,62 @@
+//! What a template needs a database for, as values.
+//!
+//! The host implements [`Runtime`] over live connections; the browser and the component give recorded answers or
+//! none, and then `execute` is false. Not here: SQL of any product.
+
+use dvt_diagnostic::Diagnostic;
+use dvt_project::{RelationName, RelationRef, TargetName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How a statement is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Execute {
+    /// Whether rows are wanted.
+    pub fetch: bool,
+    /// At most this many rows.
+    pub limit: Option<usize>,
+}
+
+/// What a statement gave.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct QueryResult {
+    /// Name and native type of each column.
+    pub columns: Vec<(String, String)>,
+    /// Decimals, dates and times as text, the way the database prints them.
+    pub rows: Vec<Vec<Value>>,
+    pub affected: Option<u64>,
+    /// The adapter's status line, such as `SELECT 1`.
+    pub message: String,
+}
+
+/// What the database says of a relation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationFacts {
+    pub name: RelationName,
+    /// `table`, `view`, …
+    pub kind: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnFacts {
+    pub name: String,
+    /// As the product writes it, with its arguments: `numeric(10,2)`.
+    pub data_type: String,
+}
+
+/// The databases, as a template sees them. One value per node that runs: it owns the node's connections.
+pub trait Runtime: Send + Sync {
+    /// Runs one or several statements on a target; `reads` are the relations whose names the text shows.
+    fn execute(&self, target: &TargetName, sql: &str, reads: &[RelationRef], options: Execute) -> Result<QueryResult, Diagnostic>;
+    fn begin(&self, target: &TargetName) -> Result<(), Diagnostic>;
+    fn commit(&self, target: &TargetName) -> Result<(), Diagnostic>;
+    fn rollback(&self, target: &TargetName);
+    /// None when nothing of that name exists.
+    fn get_relation(&self, target: &TargetName, name: &RelationName) -> Result<Option<RelationFacts>, Diagnostic>;
+    fn list_relations(&self, target: &TargetName, database: Option<&str>, schema: &str) -> Result<Vec<RelationFacts>, Diagnostic>;
+    /// In the order of the table; empty when it does not exist.
+    fn columns(&self, target: &TargetName, name: &RelationName) -> Result<Vec<ColumnFacts>, Diagnostic>;
+    /// Whatever is known of the target's relations may have changed.
+    fn relations_changed(&self, target: &TargetName);
+    fn log(&self, message: &str, info: bool);
+}
