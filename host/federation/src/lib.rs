@@ -1,9 +1,19 @@
-//! Executes a federated plan: scans in parallel, through bounded streams, into the compute.
+//! Executes a federated plan: scans in parallel, through bounded streams, into the compute, and lands the
+//! result in a staging table on its target.
 //!
-//! Decides nothing: which SQL each source gets and what the compute runs stand in the plan.
+//! Decides nothing: which SQL each source gets and what the compute runs stand in the plan; how a product
+//! names a type, its plugin says. Publishing the staging table is the materialization macro's work.
 
 mod arrow_types;
+mod cancel;
 mod execute;
+mod journal;
+mod landing;
+mod staging;
 
-pub use arrow_types::arrow_type;
-pub use execute::{Computed, Movement, Sources, execute};
+pub use arrow_types::{arrow_type, canonical_type};
+pub use cancel::{Cancellation, Watch};
+pub use execute::{Computed, Context, Movement, Origin, Progress, ResultColumn, ResultSink, Silent, Sources, Types, execute, run};
+pub use journal::{Journal, Leftover};
+pub use landing::{Landed, LandedColumn, Landing, land, load_batches};
+pub use staging::{drop_table, staging_name};
