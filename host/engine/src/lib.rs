@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 /// Rows in one batch of a stream: large enough to amortise a call, small enough to bound memory.
 pub const BATCH_ROWS: usize = 8192;
 
+/// The driver of the engine that is always there: the default compute, and the format of dvt's own data file.
+pub const EMBEDDED_DRIVER: &str = "duckdb";
+
 /// How to reach one database. Secrets are kept apart so that they never print.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectSpec {
