@@ -2,10 +2,25 @@
 //!
 //! Pure: what needs a database goes through [`Runtime`]. Not here: SQL semantics, and what a product can do.
 
+mod adapter;
+mod column;
 mod compiled;
+mod config;
+mod context;
 mod engine;
+mod errors;
+mod global;
+mod macros;
+mod parse;
+mod python;
+mod refs;
+mod relation;
 mod runtime;
+mod scope;
+mod source;
+mod yaml_strings;
 
 pub use compiled::{Compiled, Materialized, RelationUse, TestQuery};
-pub use engine::{Engine, Parsed, parse};
+pub use engine::Engine;
+pub use parse::{Parsed, parse};
 pub use runtime::{ColumnFacts, Execute, QueryResult, RelationFacts, Runtime};

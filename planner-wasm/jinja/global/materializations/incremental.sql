@@ -1,0 +1,61 @@
+{# An incremental model: a table the first time, then its new rows by the strategy, in one transaction. #}
+{% materialization incremental, default %}
+  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set existing = load_relation(this) -%}
+  {%- set unique_key = config.get('unique_key') -%}
+  {%- set on_schema_change = incremental_validate_on_schema_change(config.get('on_schema_change'), default='ignore') -%}
+  {%- set strategy = config.get('incremental_strategy') or 'default' -%}
+  {%- set strategy_macro = adapter.get_incremental_strategy_macro(none, strategy) -%}
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {%- do adapter.begin() -%}
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- set new_relation = dvt_build_rows(target_relation, sql) -%}
+  {%- if existing is none or not existing.is_table or should_full_refresh() -%}
+    {{ dvt_publish(target_relation, new_relation) }}
+  {%- else -%}
+    {%- if dvt_staged_relation is not none -%}{{ dvt_check_types(existing, new_relation) }}{%- endif -%}
+    {%- set columns = process_schema_changes(on_schema_change, new_relation, existing) or adapter.get_columns_in_relation(existing) -%}
+    {%- set arguments = {'target_relation': target_relation, 'temp_relation': new_relation, 'unique_key': unique_key, 'dest_columns': columns,
+                         'incremental_predicates': config.get('predicates') or config.get('incremental_predicates')} -%}
+    {%- call statement('main', auto_begin=False) -%}{{ strategy_macro(arguments) }}{%- endcall -%}
+    {{ adapter.drop_relation(new_relation) }}
+  {%- endif -%}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {{ apply_grants(target_relation, config.get('grants')) }}
+  {{ persist_docs(target_relation, model) }}
+  {%- do adapter.commit() -%}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{% macro incremental_validate_on_schema_change(on_schema_change, default='ignore') -%}
+  {%- if on_schema_change is none -%}{{ return(default) }}{%- endif -%}
+  {%- if on_schema_change not in ['sync_all_columns', 'append_new_columns', 'fail', 'ignore'] -%}
+    {{ __dvt_fail('DVT1011', "on_schema_change is '" ~ on_schema_change ~ "'", 'use ignore, fail, append_new_columns or sync_all_columns') }}
+  {%- endif -%}
+  {{ return(on_schema_change) }}
+{%- endmacro %}
+
+{# A column whose type changed cannot be filled without a full refresh (DVT107). #}
+{% macro dvt_check_types(existing, new_relation) -%}
+  {%- set now = {} -%}
+  {%- for column in adapter.get_columns_in_relation(new_relation) -%}{%- do now.update({column.name: column.data_type}) -%}{%- endfor -%}
+  {%- for column in adapter.get_columns_in_relation(existing) -%}
+    {%- if column.name in now and now[column.name] != column.data_type -%}
+      {{ __dvt_fail('DVT107', 'column `' ~ column.name ~ '` of ' ~ existing ~ ' is ' ~ column.data_type ~ ' and would now be ' ~ now[column.name], 'run with --full-refresh to rebuild the table, or cast the column in the model') }}
+    {%- endif -%}
+  {%- endfor -%}
+{%- endmacro %}
+
+{# The columns to fill after what on_schema_change asks for; none when nothing changes. #}
+{% macro process_schema_changes(on_schema_change, source_relation, target_relation) -%}
+  {%- if on_schema_change == 'ignore' -%}{{ return(none) }}{%- endif -%}
+  {%- set added = adapter.get_missing_columns(source_relation, target_relation) -%}
+  {%- set gone = adapter.get_missing_columns(target_relation, source_relation) -%}
+  {%- if not added and not gone -%}{{ return(none) }}{%- endif -%}
+  {%- if on_schema_change == 'fail' -%}
+    {{ __dvt_fail('DVT107', 'the columns of ' ~ target_relation ~ ' changed; new: ' ~ (added | map(attribute='name') | join(', ') or 'none') ~ '; gone: ' ~ (gone | map(attribute='name') | join(', ') or 'none'), 'run with --full-refresh, or set on_schema_change') }}
+  {%- endif -%}
+  {%- do alter_relation_add_remove_columns(target_relation, added, gone if on_schema_change == 'sync_all_columns' else []) -%}
+  {{ return(adapter.get_columns_in_relation(source_relation)) }}
+{%- endmacro %}

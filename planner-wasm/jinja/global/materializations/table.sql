@@ -1,0 +1,27 @@
+{# A table: built beside the old one, then put in its place in one transaction. #}
+{% materialization table, default %}
+  {%- set target_relation = this.incorporate(type='table') -%}
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {%- do adapter.begin() -%}
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- set new_relation = dvt_build_rows(target_relation, sql) -%}
+  {{ dvt_publish(target_relation, new_relation) }}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {{ apply_grants(target_relation, config.get('grants')) }}
+  {{ persist_docs(target_relation, model) }}
+  {%- do adapter.commit() -%}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{# The relation that holds the node's rows: the staged one of a federated node, or one made from its SQL. #}
+{% macro dvt_build_rows(target_relation, sql) -%}
+  {%- if dvt_staged_relation is not none -%}
+    {%- call noop_statement('main', 'STAGED') -%}{%- endcall -%}
+    {{ return(dvt_staged_relation) }}
+  {%- endif -%}
+  {%- set new_relation = make_intermediate_relation(target_relation) -%}
+  {{ drop_relation_if_exists(load_relation(new_relation)) }}
+  {%- call statement('main') -%}{{ get_create_table_as_sql(False, new_relation, sql) }}{%- endcall -%}
+  {{ return(new_relation) }}
+{%- endmacro %}

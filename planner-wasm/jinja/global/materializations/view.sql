@@ -1,0 +1,15 @@
+{# A view: replaced in one transaction. #}
+{% materialization view, default %}
+  {%- set target_relation = this.incorporate(type='view') -%}
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {%- do adapter.begin() -%}
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {{ drop_relation_if_exists(load_relation(target_relation)) }}
+  {%- call statement('main') -%}{{ get_create_view_as_sql(target_relation, sql) }}{%- endcall -%}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {{ apply_grants(target_relation, config.get('grants')) }}
+  {{ persist_docs(target_relation, model) }}
+  {%- do adapter.commit() -%}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

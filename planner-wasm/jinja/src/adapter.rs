@@ -1,0 +1,371 @@
+//! `adapter` and `api` in templates.
+//!
+//! Calls that take a relation go to that relation's connection; text goes to the node's target (SPEC T11).
+
+use crate::column::{Column, ColumnClass, Table};
+use crate::errors::{coded, fail};
+use crate::macros::{self, MacroValue};
+use crate::python::{bind, list, need, need_text, to_json, tuple, type_error};
+use crate::relation::{Relation, unmark};
+use crate::runtime::{Execute, QueryResult, RelationFacts};
+use crate::scope::{Phase, Scope};
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_project::{RelationName, RelationRef, TargetName};
+use minijinja::value::{Object, ObjectRepr};
+use minijinja::{Error, ErrorKind, State, Value};
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct Adapter(pub Arc<Scope>);
+
+/// `api.Relation`.
+#[derive(Debug)]
+pub struct RelationClass(pub Arc<Scope>);
+
+/// `api`.
+#[derive(Debug)]
+pub struct Api(pub Arc<Scope>);
+
+/// What an adapter answers after a statement.
+#[derive(Debug)]
+pub struct Response(pub QueryResult);
+
+impl Object for Response {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "rows_affected" => self.0.affected.map_or_else(|| Value::from(()), Value::from),
+            "code" => Value::from(self.0.message.split(' ').next().unwrap_or_default()),
+            "_message" | "message" => Value::from(self.0.message.as_str()),
+            _ => return None,
+        })
+    }
+}
+
+pub fn relation_of(value: &Value) -> Result<Relation, Error> {
+    value.downcast_object_ref::<Relation>().cloned().ok_or_else(|| type_error(format!("expected a relation, got {}", crate::python::repr(value))))
+}
+
+/// The quotes of the product that a target is.
+fn quotes(scope: &Scope, target: &TargetName) -> (String, String) {
+    scope.adapter_facts(target).map_or_else(|| ("\"".to_owned(), "\"".to_owned()), |f| f.quote.clone())
+}
+
+fn found(scope: &Scope, target: &TargetName, facts: RelationFacts) -> Value {
+    let mut relation = scope.relation(target, facts.name, None, None);
+    relation.kind = Some(facts.kind);
+    Value::from_object(relation)
+}
+
+/// Runs text on the node's target.
+pub fn execute(scope: &Scope, sql: &str, auto_begin: bool, fetch: bool, limit: Option<usize>) -> Result<QueryResult, Error> {
+    let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
+    let (sql, uses) = unmark(sql, &marks);
+    let mut reads: Vec<RelationRef> = Vec::new();
+    for (n, _) in &uses {
+        if !reads.contains(&marks[*n].relation) {
+            reads.push(marks[*n].relation.clone());
+        }
+    }
+    let Some(runtime) = &scope.runtime else {
+        return Err(coded(
+            Diagnostic::error(Code::NeedsDatabase, "the template runs a query, and no database is connected".to_owned())
+                .hint("guard it with `{% if execute %}`, or give recorded answers"),
+        ));
+    };
+    let target = &scope.node.target;
+    if auto_begin {
+        scope.begin(target).map_err(coded)?;
+    }
+    runtime.execute(target, &sql, &reads, Execute { fetch, limit }).map_err(coded)
+}
+
+impl Adapter {
+    fn target(&self) -> &TargetName {
+        &self.0.node.target
+    }
+
+    fn call_macro(&self, state: &mut State<'_, '_>, name: &str, args: &[Value]) -> Result<Value, Error> {
+        let scope = &self.0;
+        let entry = scope.macros().find(&scope.node.package, name).ok_or_else(|| fail(Code::MacroNotFound, format!("no macro is named `{name}`")))?;
+        macros::call(entry, scope, state.env(), args)
+    }
+
+    /// The macro that `<prefix>__<name>` means here, in dbt's order of packages and prefixes.
+    fn dispatch(&self, name: &str, namespace: Option<&str>) -> Result<Value, Error> {
+        let scope = &self.0;
+        if name.contains('.') {
+            return Err(fail(Code::MacroNotFound, format!("adapter.dispatch('{name}'): give the package as the second argument, not with a dot")));
+        }
+        let root = scope.manifest().project_name.clone();
+        let packages: Vec<Option<String>> = match namespace {
+            None => vec![None],
+            Some(n) => match scope.manifest().dispatch.get(n) {
+                Some(order) => order.iter().cloned().map(Some).collect(),
+                None => vec![Some(root), Some(n.to_owned())],
+            },
+        };
+        let prefixes = scope.prefixes();
+        for package in &packages {
+            for prefix in &prefixes {
+                let wanted = format!("{prefix}__{name}");
+                let entry = match package {
+                    None => scope.macros().find(&scope.node.package, &wanted),
+                    Some(p) => scope.macros().find_in(p, &wanted),
+                };
+                if let Some(entry) = entry {
+                    scope.used(&entry.def);
+                    return Ok(Value::from_object(MacroValue { entry: entry.clone(), scope: scope.clone() }));
+                }
+            }
+        }
+        let tried: Vec<String> = packages
+            .iter()
+            .flat_map(|p| prefixes.iter().map(move |x| p.as_ref().map_or_else(|| format!("{x}__{name}"), |p| format!("{p}.{x}__{name}"))))
+            .collect();
+        Err(coded(
+            Diagnostic::error(Code::MacroNotFound, format!("no macro `{name}` for adapter `{}`", scope.node.adapter)).hint(format!("looked for {}", tried.join(", "))),
+        ))
+    }
+
+    fn columns(&self, relation: &Relation) -> Result<Vec<Column>, Error> {
+        let Some(runtime) = &self.0.runtime else { return Ok(Vec::new()) };
+        let quotes = quotes(&self.0, &relation.target);
+        let columns = runtime.columns(&relation.target, &relation.name).map_err(coded)?;
+        Ok(columns.into_iter().map(|c| Column { name: c.name, data_type: c.data_type, quotes: quotes.clone() }).collect())
+    }
+
+    fn changed(&self, relation: &Relation) {
+        if let Some(runtime) = &self.0.runtime {
+            runtime.relations_changed(&relation.target);
+        }
+    }
+}
+
+impl Object for Adapter {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<adapter {}>", self.0.node.adapter)
+    }
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let none = || Ok(Value::from(()));
+        let scope = &self.0;
+        let live = scope.runtime.is_some();
+        match method {
+            "dispatch" => {
+                let [name, namespace, packages] = bind(method, ["macro_name", "macro_namespace", "packages"], args)?;
+                let name = need_text(method, "macro_name", name)?;
+                let namespace = namespace.or_else(|| packages.and_then(|p| p.try_iter().ok()?.next())).filter(|n| !n.is_none() && !n.is_undefined());
+                self.dispatch(&name, namespace.map(|n| n.to_string()).as_deref())
+            }
+            "type" => Ok(Value::from(scope.node.adapter.as_str())),
+            "quote" | "quote_as_configured" => {
+                let [identifier, _key] = bind(method, ["identifier", "quote_key"], args)?;
+                let (open, close) = scope.dialect_facts().map_or_else(|| quotes(scope, self.target()), |f| f.quote.clone());
+                let text = need_text(method, "identifier", identifier)?;
+                Ok(Value::from(format!("{open}{}{close}", text.replace(close.as_str(), &close.repeat(2)))))
+            }
+            "quote_seed_column" => {
+                let [column, config] = bind(method, ["column", "quote_config"], args)?;
+                let text = need_text(method, "column", column)?;
+                let (open, close) = quotes(scope, self.target());
+                let plain = config.is_some_and(|c| !c.is_none() && !c.is_undefined() && !c.is_true());
+                Ok(Value::from(if plain { text } else { format!("{open}{}{close}", text.replace(close.as_str(), &close.repeat(2))) }))
+            }
+            "get_relation" => {
+                let [database, schema, identifier] = bind(method, ["database", "schema", "identifier"], args)?;
+                let Some(runtime) = &scope.runtime else { return none() };
+                let text = |v: Option<Value>| v.filter(|v| !v.is_none() && !v.is_undefined()).map(|v| v.to_string());
+                let target = self.target();
+                let name = RelationName { database: text(database), schema: text(schema), identifier: text(identifier).unwrap_or_default() };
+                Ok(runtime.get_relation(target, &name).map_err(coded)?.map_or_else(|| Value::from(()), |facts| found(scope, target, facts)))
+            }
+            "load_relation" | "get_relation_of" => {
+                let [relation] = bind(method, ["relation"], args)?;
+                let relation = relation_of(&need(method, "relation", relation)?)?;
+                let Some(runtime) = &scope.runtime else { return none() };
+                Ok(runtime.get_relation(&relation.target, &relation.name).map_err(coded)?.map_or_else(|| Value::from(()), |facts| found(scope, &relation.target, facts)))
+            }
+            "list_relations" | "list_relations_without_caching" => {
+                let [first, schema] = bind(method, ["database", "schema"], args)?;
+                let Some(runtime) = &scope.runtime else { return Ok(list(Vec::new())) };
+                let (target, database, schema) = match first.as_ref().and_then(|v| v.downcast_object_ref::<Relation>()) {
+                    Some(r) => (r.target.clone(), r.name.database.clone(), r.name.schema.clone().unwrap_or_default()),
+                    None => {
+                        let database = first.filter(|v| !v.is_none()).map(|v| v.to_string());
+                        (self.target().clone(), database, need_text(method, "schema", schema)?)
+                    }
+                };
+                let all = runtime.list_relations(&target, database.as_deref(), &schema).map_err(coded)?;
+                Ok(list(all.into_iter().map(|f| found(scope, &target, f)).collect()))
+            }
+            "get_columns_in_relation" => {
+                let [relation] = bind(method, ["relation"], args)?;
+                let relation = relation_of(&need(method, "relation", relation)?)?;
+                Ok(list(self.columns(&relation)?.into_iter().map(Value::from_object).collect()))
+            }
+            "get_missing_columns" => {
+                let [from, to] = bind(method, ["from_relation", "to_relation"], args)?;
+                let there = self.columns(&relation_of(&need(method, "to_relation", to)?)?)?;
+                let here = self.columns(&relation_of(&need(method, "from_relation", from)?)?)?;
+                let missing = here.into_iter().filter(|c| !there.iter().any(|t| t.name.eq_ignore_ascii_case(&c.name)));
+                Ok(list(missing.map(Value::from_object).collect()))
+            }
+            "expand_target_column_types" => {
+                let [from, to] = bind(method, ["from_relation", "to_relation"], args)?;
+                let from = self.columns(&relation_of(&need(method, "from_relation", from)?)?)?;
+                let target = relation_of(&need(method, "to_relation", to)?)?;
+                for column in self.columns(&target)? {
+                    let wider = from.iter().find(|f| f.name == column.name).cloned();
+                    let Some(wider) = wider.filter(|w| Value::from_object(column.clone()).call_method(state, "can_expand_to", &[Value::from_object(w.clone())]).is_ok_and(|v| v.is_true())) else {
+                        continue;
+                    };
+                    let args = [Value::from_object(target.clone()), Value::from(column.name.as_str()), Value::from(wider.data_type.as_str())];
+                    self.call_macro(state, "alter_column_type", &args)?;
+                }
+                none()
+            }
+            "check_schema_exists" => {
+                let [database, schema] = bind(method, ["database", "schema"], args)?;
+                let answer = self.call_macro(state, "check_schema_exists", &[database.unwrap_or_default(), need(method, "schema", schema)?])?;
+                let count = answer.get_item_by_index(0).and_then(|row| row.get_item_by_index(0)).unwrap_or_default();
+                Ok(Value::from(count.as_i64().is_some_and(|n| n > 0)))
+            }
+            "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" => {
+                let [relation] = bind(method, ["relation"], args)?;
+                let value = need(method, "relation", relation)?;
+                let relation = relation_of(&value)?;
+                if live {
+                    self.call_macro(state, method, &[value])?;
+                    self.changed(&relation);
+                }
+                none()
+            }
+            "rename_relation" => {
+                let [from, to] = bind(method, ["from_relation", "to_relation"], args)?;
+                let (from, to) = (need(method, "from_relation", from)?, need(method, "to_relation", to)?);
+                if live {
+                    self.call_macro(state, method, &[from, to.clone()])?;
+                    self.changed(&relation_of(&to)?);
+                }
+                none()
+            }
+            "execute" | "run_sql" => {
+                let [sql, auto_begin, fetch, limit] = bind(method, ["sql", "auto_begin", "fetch", "limit"], args)?;
+                let is = |v: &Option<Value>| v.as_ref().is_some_and(Value::is_true);
+                let fetched = is(&fetch);
+                let result = execute(scope, &need_text(method, "sql", sql)?, is(&auto_begin), fetched, limit.and_then(|l| l.as_usize()))?;
+                let table = if fetched { result.clone() } else { QueryResult::default() };
+                Ok(tuple(vec![Value::from_object(Response(result)), Value::from_object(Table(Arc::new(table)))]))
+            }
+            "add_query" => {
+                let [sql, auto_begin, _, _] = bind(method, ["sql", "auto_begin", "bindings", "abridge_sql_log"], args)?;
+                execute(scope, &need_text(method, "sql", sql)?, auto_begin.is_none_or(|v| v.is_true()), false, None)?;
+                none()
+            }
+            "begin" => {
+                if live {
+                    scope.begin(self.target()).map_err(coded)?;
+                }
+                none()
+            }
+            "commit" | "commit_if_has_connection" => {
+                scope.commit(self.target()).map_err(coded)?;
+                none()
+            }
+            "clear_transaction" | "cache_added" | "cache_dropped" | "cache_renamed" | "drop_relation_cache" | "set_relations_cache" => {
+                if let Some(runtime) = &scope.runtime {
+                    runtime.relations_changed(self.target());
+                }
+                none()
+            }
+            "already_exists" => {
+                let [schema, identifier] = bind(method, ["schema", "name"], args)?;
+                let Some(runtime) = &scope.runtime else { return Ok(Value::from(false)) };
+                let name = RelationName { database: None, schema: Some(need_text(method, "schema", schema)?), identifier: need_text(method, "name", identifier)? };
+                Ok(Value::from(runtime.get_relation(self.target(), &name).map_err(coded)?.is_some()))
+            }
+            "verify_database" => Ok(Value::from("")),
+            "valid_incremental_strategies" => Ok(list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec())),
+            "supports" | "standardize_grants_dict" | "is_replaceable" => Ok(Value::from(false)),
+            "get_incremental_strategy_macro" => {
+                let [_context, strategy] = bind(method, ["model_context", "strategy"], args)?;
+                let strategy = need_text(method, "strategy", strategy)?.replace('+', "_");
+                let name = format!("get_incremental_{strategy}_sql");
+                match scope.macros().find(&scope.node.package, &name) {
+                    Some(entry) => Ok(Value::from_object(MacroValue { entry: entry.clone(), scope: scope.clone() })),
+                    None => Err(coded(
+                        Diagnostic::error(Code::ConfigInvalid, format!("`{strategy}` is no incremental strategy: no macro `{name}` exists"))
+                            .hint("known strategies: append, delete+insert, merge"),
+                    )),
+                }
+            }
+            // Methods that adapters add in dbt are macros here: `adapter.x(…)` calls `adapter_x` of the adapter's package.
+            other => {
+                let name = format!("adapter_{other}");
+                match scope.macros().find(&scope.node.package, &name) {
+                    Some(entry) => macros::call(entry, scope, state.env(), args),
+                    None => Err(Error::new(ErrorKind::UnknownMethod, format!("adapter `{}` has no method '{method}'", scope.node.adapter))),
+                }
+            }
+        }
+    }
+}
+
+impl Object for Api {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "Relation" => Some(Value::from_object(RelationClass(self.0.clone()))),
+            "Column" => Some(Value::from_object(ColumnClass { quotes: self.0.dialect_facts().map_or_else(|| ("\"".into(), "\"".into()), |f| f.quote.clone()) })),
+            _ => None,
+        }
+    }
+}
+
+impl Object for RelationClass {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        matches!(key.as_str()?, "Table" | "View" | "CTE" | "MaterializedView" | "External").then(|| {
+            Value::from(match key.as_str() {
+                Some("Table") => "table",
+                Some("View") => "view",
+                Some("CTE") => "cte",
+                Some("MaterializedView") => "materialized_view",
+                _ => "external",
+            })
+        })
+    }
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let scope = &self.0;
+        match method {
+            "create" => {
+                let [database, schema, identifier, kind, quote, connection] = bind(method, ["database", "schema", "identifier", "type", "quote_policy", "connection"], args)?;
+                let text = |v: Option<Value>| v.filter(|v| !v.is_none() && !v.is_undefined()).map(|v| v.to_string());
+                let target = text(connection).map_or_else(|| scope.node.target.clone(), TargetName::new);
+                if !scope.manifest().targets.contains_key(&target) {
+                    return Err(coded(dvt_project::paths::unknown_target(scope.manifest(), &target)));
+                }
+                let quoting = quote.as_ref().map(to_json);
+                let name = RelationName { database: text(database), schema: text(schema), identifier: text(identifier).unwrap_or_default() };
+                let mut relation = scope.relation(&target, name, None, quoting.as_ref().and_then(|q| q.as_object()));
+                relation.kind = text(kind);
+                if scope.phase == Phase::Parse {
+                    relation.marks = None;
+                }
+                Ok(Value::from_object(relation))
+            }
+            "get_default_quote_policy" | "get_default_include_policy" => Value::from_object(scope.relation(&scope.node.target, RelationName::default(), None, None)).get_attr("quote_policy"),
+            _ => Err(Error::new(ErrorKind::UnknownMethod, format!("api.Relation has no attribute '{method}'"))),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Every template of the shared battery renders as dbt's own Jinja rendered it, errors included.
+//!
+//! Macros of a case go into a macro file and the rest into a model, as the battery's note asks.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
+
+use dvt_jinja::{Engine, parse};
+use dvt_project::input::AdapterFacts;
+use dvt_project::{ProjectInput, UniqueId};
+use serde_json::Value;
+use std::sync::Arc;
+
+fn input(model: &str, macros: &str, context: &Value) -> ProjectInput {
+    let mut input = ProjectInput { implicit_compute: "duckdb".into(), ..ProjectInput::default() };
+    input.profiles = Some("p:\n  target: t\n  outputs:\n    t: {type: duckdb, schema: s, path: x.db}\n".into());
+    input.files.insert("dbt_project.yml".into(), "name: shop\nprofile: p\n".into());
+    // The battery's values are there as vars.
+    let names = context.as_object().unwrap();
+    let head: String = names.keys().map(|k| format!("{{%- set {k} = var('{k}') -%}}")).collect();
+    input.files.insert("models/m.sql".into(), format!("{head}{model}"));
+    if !macros.is_empty() {
+        input.files.insert("macros/m.sql".into(), macros.into());
+    }
+    input.vars = names.clone();
+    input.adapters.insert("duckdb".into(), AdapterFacts { dialect: "duckdb".into(), quote: ("\"".into(), "\"".into()), quoting: (true, true, true), ..AdapterFacts::default() });
+    input
+}
+
+fn render(model: &str, macros: &str, context: &Value) -> Result<String, String> {
+    let input = input(model, macros, context);
+    let parsed = parse(&input).map_err(|e| e.iter().map(ToString::to_string).collect::<String>())?;
+    let engine: &Engine = &parsed.engine;
+    let manifest = Arc::clone(&parsed.manifest);
+    assert!(manifest.nodes.contains_key(&UniqueId::from("model.shop.m")));
+    engine.compile(&UniqueId::from("model.shop.m"), None).map(|c| c.sql).map_err(|e| e.to_string())
+}
+
+/// Rendered as a string of the project file: dbt's base context, no macros.
+fn in_base_context(template: &str) -> Result<String, String> {
+    let mut input = input("select 1", "", &serde_json::json!({}));
+    input.files.insert("dbt_project.yml".into(), format!("name: shop\nprofile: p\nclean-targets: [\"{}\"]\n", template.replace('"', "\\\"")));
+    parse(&input).map(|_| String::new()).map_err(|e| e.iter().map(ToString::to_string).collect())
+}
+
+/// Addresses in Python's output differ from run to run.
+fn comparable(text: &str) -> String {
+    let addresses = regex::Regex::new("<(generator object do_items|built-in method items of dict object) at 0x[0-9a-f]+>").unwrap();
+    addresses.replace_all(text, "<items>").into_owned()
+}
+
+#[test]
+fn every_template_renders_as_recorded() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/jinja/battery.json");
+    let battery: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("the battery is in ../shared")).unwrap();
+    let cases = battery["cases"].as_array().unwrap();
+    assert!(cases.len() >= 142, "the battery has {} cases", cases.len());
+    let mut failed = Vec::new();
+    for case in cases {
+        let template = case["template"].as_str().unwrap();
+        let (macros, model) = match case.get("macros") {
+            Some(_) => template.rfind("{% endmacro %}").map(|at| template.split_at(at + "{% endmacro %}".len())).unwrap(),
+            None => ("", template),
+        };
+        // Recorded without dbt's macros: those are there in a model, so it is asked where they are not.
+        let got = if template.starts_with("{% call statement(") { in_base_context(template) } else { render(model, macros, &battery["context"]) };
+        let fine = match (case.get("render").and_then(Value::as_str), &got) {
+            (Some(want), Ok(got)) => comparable(want) == comparable(got),
+            (None, Err(_)) => true,
+            _ => false,
+        };
+        if !fine {
+            failed.push(format!("{template}\n  want {}\n  got  {got:?}", case.get("render").unwrap_or(&case["error"])));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
