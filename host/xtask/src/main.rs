@@ -1,1 +1,28 @@
-fn main() {}
+//! Tasks of the repository: `cargo xtask plugins`.
+
+mod plugins;
+
+use std::path::PathBuf;
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a build tool talks to a terminal")]
+fn main() -> std::process::ExitCode {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let done = match task.as_str() {
+        "plugins" => plugins::build(&root, &target),
+        other => Err(format!("`{other}` is no task; tasks: plugins").into()),
+    };
+    match done {
+        Ok(files) => {
+            for file in files {
+                println!("{}", file.display());
+            }
+            std::process::ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("error: {e}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

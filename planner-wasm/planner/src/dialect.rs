@@ -4,7 +4,7 @@ use crate::catalog::Collation;
 use crate::ir::PushClass;
 use crate::types::Family;
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_project::{DialectName, RelationName};
+use dvt_project::{AdapterFacts, DialectName, RelationName};
 use serde::Deserialize;
 use sqlparser::dialect::{Dialect, dialect_from_str};
 use std::collections::BTreeMap;
@@ -21,6 +21,9 @@ pub struct DialectSheet {
     /// What comparing a column of a family with a literal means at this product; absent = never pushed.
     #[serde(default)]
     pub compare: BTreeMap<Family, Comparison>,
+    /// How profiles and relations of the product look; `dialect` and `quote` are filled from above.
+    #[serde(default)]
+    pub profile: AdapterFacts,
 }
 
 /// When `column op literal` of a family may run at the product.
@@ -47,8 +50,7 @@ pub struct Sheets {
 impl Sheets {
     /// Adds a sheet from its text.
     pub fn add(&mut self, text: &str) -> Result<(), Diagnostic> {
-        let sheet: DialectSheet =
-            toml::from_str(text).map_err(|e| Diagnostic::error(Code::Dialect, format!("a dialect sheet cannot be read: {e}")))?;
+        let sheet = DialectSheet::parse(text)?;
         self.sheets.insert(DialectName::new(sheet.name.clone()), sheet);
         Ok(())
     }
@@ -62,6 +64,14 @@ impl Sheets {
 }
 
 impl DialectSheet {
+    /// Reads a sheet.
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+        let mut sheet: Self =
+            toml::from_str(text).map_err(|e| Diagnostic::error(Code::Dialect, format!("a dialect sheet cannot be read: {e}")))?;
+        sheet.profile.dialect.clone_from(&sheet.name);
+        sheet.profile.quote.clone_from(&sheet.quote);
+        Ok(sheet)
+    }
     pub fn quote(&self, identifier: &str) -> String {
         let (open, close) = &self.quote;
         format!("{open}{}{close}", identifier.replace(close.as_str(), &close.repeat(2)))

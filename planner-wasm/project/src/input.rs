@@ -48,6 +48,7 @@ pub struct Invocation {
 
 /// The part of an adapter that parsing and rendering need. Taken from its dialect sheet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AdapterFacts {
     /// Dialect sheet name, usually the adapter type.
     pub dialect: String,

@@ -1,0 +1,237 @@
+//! Plugins that are components: one store per call, so no call sees what another left.
+
+use crate::bindings::{adapter as a, compute as c};
+use crate::manifest::PluginManifest;
+use crate::runtime::{Guest, Limits, Runtime, failed, fits};
+use crate::{Adapter, Capabilities, Classified, ComputePlugin, ConnectPlan, EnginePlan, MappedColumn, NativeColumn};
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_planner::dialect::DialectSheet;
+use dvt_planner::types::CanonicalType;
+use dvt_project::RelationName;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use wasmtime::Store;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+impl a::dvt::plugin::log::Host for Guest {
+    fn write(&mut self, _level: a::dvt::plugin::log::Level, message: String) {
+        self.log.push(message);
+    }
+}
+impl c::dvt::plugin::log::Host for Guest {
+    fn write(&mut self, _level: c::dvt::plugin::log::Level, message: String) {
+        self.log.push(message);
+    }
+}
+
+/// What both kinds share.
+struct Loaded<P> {
+    manifest: PluginManifest,
+    limits: Limits,
+    runtime: Arc<Runtime>,
+    pre: P,
+}
+
+fn store(runtime: &Runtime, limits: &Limits) -> Store<Guest> {
+    let mut store = Store::new(&runtime.engine, Guest::new(limits));
+    store.limiter(|g| g);
+    store.set_epoch_deadline(limits.ticks());
+    store
+}
+
+/// An import that is not lent is refused when the plugin is loaded; the engine's message names it.
+fn refused(manifest: &PluginManifest, error: &wasmtime::Error) -> Diagnostic {
+    let text = format!("{error:#}");
+    let wanted = text.split('`').nth(1).unwrap_or("an import");
+    if text.contains("matching implementation was not found") {
+        return Diagnostic::error(Code::PluginNotGranted, format!("plugin `{}` asks for `{wanted}`, which it is not granted", manifest.id))
+            .hint("a plugin gets no files, clock, environment or network of its own");
+    }
+    Diagnostic::error(Code::PluginInvalid, format!("plugin `{}` cannot be loaded: {text}", manifest.id))
+}
+
+fn code(text: &str, usual: Code) -> Code {
+    text.parse().unwrap_or(usual)
+}
+
+/// An error that the plugin gave.
+fn told(id: &str, code_text: &str, message: String, hint: Option<String>) -> Diagnostic {
+    let out = Diagnostic::error(code(code_text, Code::PluginContract), message);
+    match hint {
+        Some(hint) => out.hint(hint),
+        None if code_text.is_empty() => out.hint(format!("said by plugin `{id}`")),
+        None => out,
+    }
+}
+
+fn mapped(id: &str, columns: Vec<(Option<String>, Option<String>)>, asked: usize) -> Result<Vec<MappedColumn>, Diagnostic> {
+    let broken = |why: String| Diagnostic::error(Code::PluginContract, format!("plugin `{id}` broke the contract in `map-native`: {why}"));
+    if columns.len() != asked {
+        return Err(broken(format!("{asked} columns asked, {} answered", columns.len())));
+    }
+    columns
+        .into_iter()
+        .map(|(canonical, refused)| {
+            let canonical = canonical.map(|c| c.parse::<CanonicalType>()).transpose().map_err(broken)?;
+            Ok(MappedColumn { canonical, refused })
+        })
+        .collect()
+}
+
+pub struct ComponentAdapter {
+    loaded: Loaded<a::AdapterPluginPre<Guest>>,
+    sheet: DialectSheet,
+    sheet_text: String,
+    macros: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for ComponentAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "adapter {}", self.loaded.manifest.id)
+    }
+}
+
+impl Loaded<a::AdapterPluginPre<Guest>> {
+    fn call<T>(&self, name: &str, f: impl FnOnce(&a::AdapterPlugin, &mut Store<Guest>) -> Result<T, wasmtime::Error>) -> Result<T, Diagnostic> {
+        let mut store = store(&self.runtime, &self.limits);
+        let result = self.pre.instantiate(&mut store).and_then(|i| f(&i, &mut store));
+        result.map_err(|e| failed(&self.manifest.id, name, &e, store.data(), &self.limits))
+    }
+}
+
+impl ComponentAdapter {
+    pub fn load(manifest: PluginManifest, runtime: Arc<Runtime>, limits: Limits, component: &Component) -> Result<Self, Diagnostic> {
+        let mut linker: Linker<Guest> = Linker::new(&runtime.engine);
+        a::dvt::plugin::log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(|e| refused(&manifest, &e))?;
+        let pre = linker.instantiate_pre(component).and_then(a::AdapterPluginPre::new).map_err(|e| refused(&manifest, &e))?;
+        let loaded = Loaded { manifest, limits, runtime, pre };
+        let id = loaded.manifest.id.clone();
+        let sheet_text = loaded.call("sheet", |p, s| p.dvt_plugin_dialect().call_sheet(s))?;
+        fits(&id, "sheet", sheet_text.len(), &loaded.limits)?;
+        let macros = loaded.call("macros", |p, s| p.dvt_plugin_dialect().call_macros(s))?;
+        fits(&id, "macros", macros.iter().map(|(p, t)| p.len() + t.len()).sum(), &loaded.limits)?;
+        let sheet = DialectSheet::parse(&sheet_text).map_err(|e| Diagnostic { message: format!("plugin `{id}`: {}", e.message), ..e })?;
+        Ok(Self { loaded, sheet, sheet_text, macros: macros.into_iter().collect() })
+    }
+
+    fn id(&self) -> &str {
+        &self.loaded.manifest.id
+    }
+    fn say(&self, e: a::exports::dvt::plugin::adapter::Error) -> Diagnostic {
+        told(self.id(), &e.code, e.message, e.hint)
+    }
+    fn text(&self, call: &str, answer: Result<String, a::exports::dvt::plugin::adapter::Error>) -> Result<String, Diagnostic> {
+        let text = answer.map_err(|e| self.say(e))?;
+        fits(self.id(), call, text.len(), &self.loaded.limits)?;
+        Ok(text)
+    }
+}
+
+impl Adapter for ComponentAdapter {
+    fn manifest(&self) -> &PluginManifest {
+        &self.loaded.manifest
+    }
+    fn sheet(&self) -> &DialectSheet {
+        &self.sheet
+    }
+    fn sheet_text(&self) -> &str {
+        &self.sheet_text
+    }
+    fn macro_package(&self) -> &BTreeMap<String, String> {
+        &self.macros
+    }
+    fn connect(&self, profile: &Value, secrets: &[String]) -> Result<ConnectPlan, Diagnostic> {
+        let json = profile.to_string();
+        let plan = self.loaded.call("connect", |p, s| p.dvt_plugin_adapter().call_connect(s, &json, secrets))?.map_err(|e| self.say(e))?;
+        Ok(ConnectPlan {
+            driver: plan.driver,
+            options: plan.options.into_iter().collect(),
+            secret_options: plan.secret_options.into_iter().collect(),
+            session_setup: plan.session_setup,
+            endpoint: plan.endpoint,
+        })
+    }
+    fn catalog_sql(&self, relations: &[RelationName]) -> Result<String, Diagnostic> {
+        let asked: Vec<a::exports::dvt::plugin::adapter::RelationName> = relations
+            .iter()
+            .map(|r| a::exports::dvt::plugin::adapter::RelationName { database: r.database.clone(), schema: r.schema.clone(), identifier: r.identifier.clone() })
+            .collect();
+        let answer = self.loaded.call("catalog-sql", |p, s| p.dvt_plugin_adapter().call_catalog_sql(s, &asked))?;
+        self.text("catalog-sql", answer)
+    }
+    fn list_sql(&self, database: Option<&str>, schema: &str) -> Result<String, Diagnostic> {
+        let answer = self.loaded.call("list-sql", |p, s| p.dvt_plugin_adapter().call_list_sql(s, database, schema))?;
+        self.text("list-sql", answer)
+    }
+    fn map_native(&self, columns: &[NativeColumn]) -> Result<Vec<MappedColumn>, Diagnostic> {
+        let asked: Vec<a::exports::dvt::plugin::adapter::NativeColumn> = columns
+            .iter()
+            .map(|c| a::exports::dvt::plugin::adapter::NativeColumn { name: c.name.clone(), native: c.native.clone(), collation: c.collation.clone() })
+            .collect();
+        let answer = self.loaded.call("map-native", |p, s| p.dvt_plugin_adapter().call_map_native(s, &asked))?.map_err(|e| self.say(e))?;
+        mapped(self.id(), answer.into_iter().map(|m| (m.canonical, m.refused)).collect(), columns.len())
+    }
+    fn ddl_types(&self, types: &[CanonicalType]) -> Result<Vec<String>, Diagnostic> {
+        let asked: Vec<String> = types.iter().map(ToString::to_string).collect();
+        let answer = self.loaded.call("ddl-types", |p, s| p.dvt_plugin_adapter().call_ddl_types(s, &asked))?.map_err(|e| self.say(e))?;
+        if answer.len() != asked.len() {
+            return Err(Diagnostic::error(Code::PluginContract, format!("plugin `{}` broke the contract in `ddl-types`", self.id())));
+        }
+        Ok(answer)
+    }
+    fn classify_error(&self, sqlstate: Option<&str>, message: &str) -> Result<Classified, Diagnostic> {
+        let answer = self.loaded.call("classify-error", |p, s| p.dvt_plugin_adapter().call_classify_error(s, sqlstate, message))?;
+        Ok(Classified { code: answer.code, hint: answer.hint })
+    }
+    fn capabilities(&self, server_version: &str) -> Result<Capabilities, Diagnostic> {
+        let answer = self.loaded.call("capabilities", |p, s| p.dvt_plugin_dialect().call_capabilities(s, server_version))?;
+        Ok(Capabilities { merge_statement: answer.merge_statement, transactional_ddl: answer.transactional_ddl, materialized_view: answer.materialized_view })
+    }
+}
+
+pub struct ComponentCompute {
+    loaded: Loaded<c::ComputePluginPre<Guest>>,
+}
+
+impl fmt::Debug for ComponentCompute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "compute {}", self.loaded.manifest.id)
+    }
+}
+
+impl ComponentCompute {
+    pub fn load(manifest: PluginManifest, runtime: Arc<Runtime>, limits: Limits, component: &Component) -> Result<Self, Diagnostic> {
+        let mut linker: Linker<Guest> = Linker::new(&runtime.engine);
+        c::dvt::plugin::log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(|e| refused(&manifest, &e))?;
+        let pre = linker.instantiate_pre(component).and_then(c::ComputePluginPre::new).map_err(|e| refused(&manifest, &e))?;
+        Ok(Self { loaded: Loaded { manifest, limits, runtime, pre } })
+    }
+    fn call<T>(&self, name: &str, f: impl FnOnce(&c::ComputePlugin, &mut Store<Guest>) -> Result<T, wasmtime::Error>) -> Result<T, Diagnostic> {
+        let mut store = store(&self.loaded.runtime, &self.loaded.limits);
+        let result = self.loaded.pre.instantiate(&mut store).and_then(|i| f(&i, &mut store));
+        result.map_err(|e| failed(&self.loaded.manifest.id, name, &e, store.data(), &self.loaded.limits))
+    }
+}
+
+impl ComputePlugin for ComponentCompute {
+    fn manifest(&self) -> &PluginManifest {
+        &self.loaded.manifest
+    }
+    fn plan(&self, config: &Value) -> Result<EnginePlan, Diagnostic> {
+        let json = config.to_string();
+        let id = &self.loaded.manifest.id;
+        let plan = self.call("plan", |p, s| p.dvt_plugin_compute().call_plan(s, &json))?.map_err(|e| told(id, &e.code, e.message, e.hint))?;
+        Ok(EnginePlan { engine: plan.engine, settings: plan.settings.into_iter().collect(), dialect: plan.dialect })
+    }
+    fn map_native(&self, columns: &[NativeColumn]) -> Result<Vec<MappedColumn>, Diagnostic> {
+        let asked: Vec<c::exports::dvt::plugin::compute::NativeColumn> = columns
+            .iter()
+            .map(|x| c::exports::dvt::plugin::compute::NativeColumn { name: x.name.clone(), native: x.native.clone(), collation: x.collation.clone() })
+            .collect();
+        let id = &self.loaded.manifest.id;
+        let answer = self.call("map-native", |p, s| p.dvt_plugin_compute().call_map_native(s, &asked))?.map_err(|e| told(id, &e.code, e.message, e.hint))?;
+        mapped(id, answer.into_iter().map(|m| (m.canonical, m.refused)).collect(), columns.len())
+    }
+}

@@ -1,0 +1,163 @@
+//! All plugins of a run, found in folders, by the types they handle.
+
+use crate::cache;
+use crate::component::{ComponentAdapter, ComponentCompute};
+use crate::extism_module::ExtismAdapter;
+use crate::manifest::{self, Encoding, PluginKind, PluginManifest};
+use crate::runtime::{Limits, Runtime};
+use crate::{Adapter, ComputePlugin};
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_planner::dialect::Sheets;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A plugin file whose manifest was read; its code runs when it is first needed.
+struct Found {
+    path: PathBuf,
+    manifest: PluginManifest,
+    encoding: Encoding,
+    bytes: Vec<u8>,
+}
+
+/// What `dvt plugin list` shows.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub manifest: PluginManifest,
+    pub encoding: Encoding,
+    pub path: PathBuf,
+}
+
+#[derive(Default)]
+pub struct Registry {
+    found: Vec<Found>,
+    cache: Option<PathBuf>,
+    limits: Limits,
+    runtime: OnceLock<Result<Arc<Runtime>, Diagnostic>>,
+    adapters: Mutex<BTreeMap<String, Result<Arc<dyn Adapter>, Diagnostic>>>,
+    computes: Mutex<BTreeMap<String, Result<Arc<dyn ComputePlugin>, Diagnostic>>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registry({} plugins)", self.found.len())
+    }
+}
+
+impl Registry {
+    /// Reads the manifests of all `.wasm` files in `folders`; the first of two with one id wins. Files that are no
+    /// plugins come back as warnings.
+    pub fn load(folders: &[PathBuf], cache: Option<&Path>) -> (Self, Vec<Diagnostic>) {
+        Self::with_limits(folders, cache, Limits::default())
+    }
+
+    pub fn with_limits(folders: &[PathBuf], cache: Option<&Path>, limits: Limits) -> (Self, Vec<Diagnostic>) {
+        let mut registry = Self { cache: cache.map(Path::to_owned), limits, ..Self::default() };
+        let mut warnings = Vec::new();
+        for folder in folders {
+            let Ok(entries) = std::fs::read_dir(folder) else { continue };
+            let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();
+            paths.sort();
+            for path in paths {
+                let read = std::fs::read(&path).map_err(|e| Diagnostic::error(Code::PluginInvalid, format!("{} cannot be read: {e}", path.display())));
+                match read.and_then(|bytes| manifest::read(&path, &bytes).map(|(m, e)| (m, e, bytes))) {
+                    Ok((manifest, encoding, bytes)) => {
+                        if !registry.found.iter().any(|f| f.manifest.id == manifest.id) {
+                            registry.found.push(Found { path, manifest, encoding, bytes });
+                        }
+                    }
+                    Err(e) => warnings.push(Diagnostic { severity: dvt_diagnostic::Severity::Warning, ..e }),
+                }
+            }
+        }
+        (registry, warnings)
+    }
+
+    pub fn list(&self) -> Vec<Listed> {
+        self.found.iter().map(|f| Listed { manifest: f.manifest.clone(), encoding: f.encoding, path: f.path.clone() }).collect()
+    }
+
+    fn handler(&self, kind: PluginKind, what: &str, name: &str) -> Result<&Found, Diagnostic> {
+        let of_kind = || self.found.iter().filter(move |f| f.manifest.kind == kind);
+        of_kind().find(|f| f.manifest.types.iter().any(|t| t == name)).ok_or_else(|| {
+            let known: Vec<&str> = of_kind().flat_map(|f| f.manifest.types.iter().map(String::as_str)).collect();
+            let out = Diagnostic::error(Code::PluginNotFound, format!("no plugin handles the {what} type `{name}`"));
+            if known.is_empty() {
+                out.hint("no plugins were found; they are looked for in DVT home, the project, beside the program and in DVT_PLUGIN_PATH")
+            } else {
+                out.hint(format!("known types: {}", known.join(", ")))
+            }
+        })
+    }
+
+    fn runtime(&self) -> Result<Arc<Runtime>, Diagnostic> {
+        self.runtime.get_or_init(|| Runtime::new().map(Arc::new)).clone()
+    }
+
+    fn compiled(&self, found: &Found, runtime: &Runtime) -> Result<wasmtime::component::Component, Diagnostic> {
+        cache::component(&runtime.engine, self.cache.as_deref(), &found.bytes)
+            .map(|(c, _)| c)
+            .map_err(|e| Diagnostic::error(Code::PluginInvalid, format!("plugin `{}` is no component this host can load: {e:#}", found.manifest.id)))
+    }
+
+    /// The adapter for an output's `type`.
+    pub fn adapter(&self, name: &str) -> Result<Arc<dyn Adapter>, Diagnostic> {
+        let mut loaded = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = loaded.get(name) {
+            return known.clone();
+        }
+        let load = || -> Result<Arc<dyn Adapter>, Diagnostic> {
+            let found = self.handler(PluginKind::Adapter, "adapter", name)?;
+            if found.encoding == Encoding::Extism {
+                return Ok(Arc::new(ExtismAdapter::load(found.manifest.clone(), self.limits, found.bytes.clone())?));
+            }
+            let runtime = self.runtime()?;
+            let component = self.compiled(found, &runtime)?;
+            Ok(Arc::new(ComponentAdapter::load(found.manifest.clone(), runtime, self.limits, &component)?))
+        };
+        let result = load();
+        loaded.insert(name.to_owned(), result.clone());
+        result
+    }
+
+    /// The plugin for a compute's `type`.
+    pub fn compute(&self, name: &str) -> Result<Arc<dyn ComputePlugin>, Diagnostic> {
+        let mut loaded = self.computes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = loaded.get(name) {
+            return known.clone();
+        }
+        let load = || -> Result<Arc<dyn ComputePlugin>, Diagnostic> {
+            let found = self.handler(PluginKind::Compute, "compute", name)?;
+            if found.encoding == Encoding::Extism {
+                return Err(Diagnostic::error(Code::PluginInvalid, format!("plugin `{}` is an Extism module; computes must be components", found.manifest.id)));
+            }
+            let runtime = self.runtime()?;
+            let component = self.compiled(found, &runtime)?;
+            Ok(Arc::new(ComponentCompute::load(found.manifest.clone(), runtime, self.limits, &component)?))
+        };
+        let result = load();
+        loaded.insert(name.to_owned(), result.clone());
+        result
+    }
+
+    /// Sheets of all adapters found; one that cannot be loaded is left out and told.
+    pub fn sheets(&self) -> (Sheets, Vec<Diagnostic>) {
+        let mut sheets = Sheets::default();
+        let mut warnings = Vec::new();
+        for found in self.found.iter().filter(|f| f.manifest.kind == PluginKind::Adapter) {
+            for kind in &found.manifest.types {
+                if let Err(e) = self.adapter(kind).and_then(|a| sheets.add(a.sheet_text())) {
+                    warnings.push(Diagnostic { severity: dvt_diagnostic::Severity::Warning, ..e });
+                }
+            }
+        }
+        (sheets, warnings)
+    }
+
+    /// The computes' `type` used when computes.yml names none: the first compute whose engine is embedded (SPEC F7).
+    pub fn implicit_compute(&self) -> Option<String> {
+        let computes = self.found.iter().filter(|f| f.manifest.kind == PluginKind::Compute);
+        computes.flat_map(|f| f.manifest.types.iter()).find(|t| self.compute(t).and_then(|c| c.plan(&serde_json::json!({}))).is_ok_and(|p| p.engine == "embedded")).cloned()
+    }
+}

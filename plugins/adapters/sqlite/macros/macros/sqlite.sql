@@ -1,0 +1,46 @@
+{# What SQLite writes otherwise. #}
+{% macro sqlite__create_table_as(temporary, relation, sql) -%}
+create {% if temporary %}temporary {% endif %}table {{ relation.include(schema=(not temporary)) }} as
+{{ sql }}
+{%- endmacro %}
+{% macro sqlite__create_view_as(relation, sql) -%}
+create view {{ relation }} as
+{{ sql }}
+{%- endmacro %}
+{# A schema is an attached file: it is there, or the profile does not name it. #}
+{% macro sqlite__create_schema(relation) -%}{%- endmacro %}
+{% macro sqlite__drop_schema(relation) -%}{%- endmacro %}
+{% macro sqlite__check_schema_exists(information_schema, schema) -%}
+  {{ return(run_query("select count(*) from pragma_database_list where name = '" ~ schema ~ "'")) }}
+{%- endmacro %}
+{% macro sqlite__list_schemas(database) -%}{{ return(run_query('select name from pragma_database_list')) }}{%- endmacro %}
+
+{# No MERGE statement: what matches is updated, what does not is inserted, in the publishing transaction. #}
+{% macro sqlite__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
+  {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
+  {%- set updated = get_merge_update_columns(config.get('merge_update_columns'), config.get('merge_exclude_columns'), dest_columns) -%}
+  {%- set keys = ([unique_key] if unique_key is string else unique_key) or [] -%}
+  {%- set there = [] -%}
+  {%- for key in keys -%}{%- do there.append('dvt_new.' ~ key ~ ' = ' ~ target.include(schema=false) ~ '.' ~ key) -%}{%- endfor -%}
+  {%- if keys -%}
+update {{ target }} set
+    {% for column in updated -%}{{ column }} = dvt_new.{{ column }}{{ ', ' if not loop.last }}{%- endfor %}
+from {{ source }} as dvt_new
+where {{ there | join(' and ') }};
+insert into {{ target }} ({{ columns }})
+select {{ columns }} from {{ source }} as dvt_new
+where not exists (select 1 from {{ target }} as dvt_old where {% for key in keys -%}dvt_old.{{ key }} = dvt_new.{{ key }}{{ ' and ' if not loop.last }}{%- endfor %})
+  {%- else -%}
+{{ get_insert_into_sql(target, source, dest_columns) }}
+  {%- endif -%}
+{%- endmacro %}
+
+{% macro sqlite__current_timestamp() -%}datetime('now'){%- endmacro %}
+{% macro sqlite__type_timestamp() -%}datetime{%- endmacro %}
+{% macro sqlite__type_float() -%}double{%- endmacro %}
+{% macro sqlite__dateadd(datepart, interval, from_date_or_timestamp) -%}datetime({{ from_date_or_timestamp }}, ({{ interval }}) || ' {{ datepart }}'){%- endmacro %}
+{% macro sqlite__any_value(expression) -%}min({{ expression }}){%- endmacro %}
+{% macro sqlite__bool_or(expression) -%}max({{ expression }}){%- endmacro %}
+{% macro sqlite__position(substring_text, string_text) -%}instr({{ string_text }}, {{ substring_text }}){%- endmacro %}
+{% macro sqlite__right(string_text, length_expression) -%}substr({{ string_text }}, -({{ length_expression }})){%- endmacro %}
+{% macro sqlite__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}group_concat({{ measure }}, {{ delimiter_text }}){%- endmacro %}
