@@ -9,9 +9,12 @@ export DUCKDB_LIB_DIR ?= $(CACHE)/duckdb-$(DUCKDB_VERSION)
 export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR):$(LD_LIBRARY_PATH)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CARGO_FLAGS := --release --locked --ignore-rust-version
+# Scale of the demo's data: 1 is about 1 GB.
+SF ?= 0.1
+DEMO := $(CACHE)/demo
 
-.PHONY: test setup
-setup: $(DUCKDB_LIB_DIR)/libduckdb.so /usr/lib/postgresql
+.PHONY: demo test build setup bench
+setup: $(DUCKDB_LIB_DIR)/libduckdb.so wasm-target
 
 # Tests run against real servers from Debian's packages, started by the tests themselves.
 /usr/lib/postgresql:
@@ -23,5 +26,30 @@ $(DUCKDB_LIB_DIR)/libduckdb.so:
 	cd $(DUCKDB_LIB_DIR) && npm pack --silent $(DUCKDB_PACKAGE) && tar xzf *.tgz --strip-components=1 package/libduckdb.so && rm -f *.tgz
 	echo "$(DUCKDB_SHA256)  $@" | sha256sum -c - || { rm -f $@; exit 1; }
 
-test: setup
-	cargo test $(CARGO_FLAGS)
+# Plugins are WebAssembly. Adding the target can take a minute.
+.PHONY: wasm-target
+wasm-target:
+	@rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null | xargs -r test -d 2>/dev/null || rustup target add wasm32-unknown-unknown
+
+# A runnable distribution, as a release archive would hold it.
+build: setup
+	cargo build $(CARGO_FLAGS) -p dvt-cli
+	cargo run -q $(CARGO_FLAGS) -p xtask -- plugins
+	mkdir -p dist/bin dist/lib dist/plugins
+	cp -f $(CARGO_TARGET_DIR)/release/dvt dist/bin/dvt
+	cp -f $(DUCKDB_LIB_DIR)/libduckdb.so dist/lib/
+	cp -f $(CARGO_TARGET_DIR)/plugins/*.wasm dist/plugins/
+
+# A federated project over three embedded databases; its data and its home stay outside the clone.
+demo: build
+	cargo build $(CARGO_FLAGS) -p dvt-tests --bin demo-data
+	mkdir -p $(DEMO) && rm -rf $(DEMO)/project && cp -r tests/projects/demo $(DEMO)/project
+	$(CARGO_TARGET_DIR)/release/demo-data $(DEMO)/project/data $(SF)
+	@cd $(DEMO)/project && export DVT_PROFILES_DIR=$(DEMO)/home DBT_PROFILES_DIR=. PATH="$(CURDIR)/dist/bin:$$PATH" && mkdir -p $(DEMO)/home && \
+	  set -x && dvt build && dvt explain -s customer_revenue && dvt run -s daily_orders && dvt show -s region_report
+
+test: setup /usr/lib/postgresql
+	tests/run_suites.sh $(CARGO_FLAGS)
+
+bench: build
+	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench

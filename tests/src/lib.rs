@@ -1,1 +1,3 @@
-//! Skeleton.
+//! What tests, benchmarks and the demo share: TPC-H data in real databases.
+
+pub mod tpch;

@@ -5,7 +5,7 @@ mod expr;
 mod lex;
 mod rewrite;
 
-pub use blocks::{Block, BlockKind, Param, blocks};
+pub use blocks::{BlockKind, Param, blocks};
 pub use rewrite::{Rewritten, expression, rewrite};
 
 /// Where a template's text is wrong: a byte offset and why.
