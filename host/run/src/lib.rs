@@ -1,1 +1,29 @@
-//! Skeleton.
+//! Tasks over a project: scheduling, live databases, nodes, artifacts, and the lines a person reads.
+//!
+//! Everything a command does but reading its arguments. No product is named here: adapters and computes are
+//! plugins. Not here: SQL generation, pushdown, drivers.
+
+mod artifacts;
+mod csv;
+mod database;
+mod discover;
+mod failure;
+pub mod home;
+mod infer;
+mod introspect;
+mod node;
+mod plugins;
+mod pool;
+mod printer;
+mod progress;
+mod project;
+mod schedule;
+mod settings;
+pub mod task;
+mod types;
+mod values;
+
+pub use dvt_federation::Cancellation;
+pub use printer::{Printer, Stream};
+pub use project::Project;
+pub use settings::Settings;

@@ -23,4 +23,5 @@ mod yaml_strings;
 pub use compiled::{Compiled, Materialized, RelationUse, TestQuery};
 pub use engine::Engine;
 pub use parse::{Parsed, parse};
+pub use yaml_strings::YamlStrings;
 pub use runtime::{ColumnFacts, Execute, QueryResult, RelationFacts, Runtime};

@@ -1,0 +1,8 @@
+//! `dvt run`: builds the selected models.
+
+use crate::arguments::{Global, Selection};
+use dvt_run::Stream;
+
+pub fn command(global: &Global, selection: &Selection) -> u8 {
+    super::run_task("run", global, selection, Stream::Out, |task| task.run())
+}

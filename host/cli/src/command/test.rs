@@ -1,0 +1,8 @@
+//! `dvt test`: runs the selected data tests.
+
+use crate::arguments::{Global, Selection};
+use dvt_run::Stream;
+
+pub fn command(global: &Global, selection: &Selection) -> u8 {
+    super::run_task("test", global, selection, Stream::Out, |task| task.run())
+}

@@ -1,0 +1,102 @@
+//! Files under `target/`: manifest, results, compiled and executed SQL, plans.
+
+use crate::node::{Done, moved_json};
+use crate::printer::{iso, now};
+use crate::project::Project;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_jinja::Compiled;
+use dvt_planner::ir::FederatedPlan;
+use dvt_project::artifacts::{ArtifactMeta, CompiledNode, manifest_json, render_relation, run_results_json};
+use dvt_project::{Node, UniqueId};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub struct Artifacts {
+    project: Arc<Project>,
+    folder: PathBuf,
+    plans: Mutex<BTreeMap<UniqueId, FederatedPlan>>,
+}
+
+impl Artifacts {
+    pub fn new(project: Arc<Project>) -> Self {
+        let folder = project.target_path();
+        Self { project, folder, plans: Mutex::default() }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Below `compiled/` or `run/`; a generic test has a file of its own below its YAML file's name, as in dbt.
+    fn place(&self, kind: &str, node: &Node) -> PathBuf {
+        let mut path = PathBuf::from(kind).join(&node.package).join(&node.path);
+        if node.test.as_ref().is_some_and(|t| t.generic.is_some()) {
+            path = path.join(format!("{}.sql", if node.alias.is_empty() { &node.name } else { &node.alias }));
+        }
+        path
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| Diagnostic::error(Code::Artifact, format!("{} cannot be written: {e}", path.display()));
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        std::fs::write(path, text).map_err(failed)
+    }
+
+    pub fn compiled(&self, node: &Node, compiled: &Compiled) -> Result<CompiledNode, Diagnostic> {
+        let place = self.place("compiled", node);
+        self.write(&self.folder.join(&place), &compiled.sql)?;
+        let shown = self.folder.strip_prefix(&self.project.root).unwrap_or(&self.folder).join(&place);
+        Ok(CompiledNode { code: compiled.sql.clone(), path: Some(shown.to_string_lossy().into_owned()), extra_ctes: compiled.extra_ctes.clone() })
+    }
+
+    pub fn executed(&self, node: &Node, statements: &[String]) -> Result<(), Diagnostic> {
+        if statements.is_empty() {
+            return Ok(());
+        }
+        self.write(&self.folder.join(self.place("run", node)), &format!("{}\n", statements.join(";\n\n")))
+    }
+
+    pub fn planned(&self, plan: &FederatedPlan) {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.unique_id.clone(), plan.clone());
+    }
+
+    fn json(&self, name: &str, value: &Value) -> Result<(), Diagnostic> {
+        self.write(&self.folder.join(name), &value.to_string())
+    }
+
+    pub fn manifest(&self, compiled: &BTreeMap<UniqueId, CompiledNode>) -> Result<(), Diagnostic> {
+        let generated_at = iso(now());
+        let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
+        self.json("manifest.json", &manifest_json(&self.project.manifest, compiled, meta))
+    }
+
+    /// `manifest.json`, `run_results.json` and `dvt_manifest.json` after nodes ran.
+    pub fn results(&self, done: &[Done], elapsed: f64) -> Result<(), Diagnostic> {
+        let compiled = done.iter().filter_map(|d| Some((d.id.clone(), d.compiled.clone()?))).collect();
+        self.manifest(&compiled)?;
+        let generated_at = iso(now());
+        let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
+        let results: Vec<_> = done
+            .iter()
+            .map(|d| {
+                let node = self.project.manifest.nodes.get(&d.id);
+                d.result(node, node.and_then(|n| self.relation_name(n)))
+            })
+            .collect();
+        self.json("run_results.json", &run_results_json(&results, elapsed, &self.project.settings.arguments(), meta))?;
+        let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved: BTreeMap<&UniqueId, Value> = done.iter().filter(|d| !d.movements.is_empty()).map(|d| (&d.id, moved_json(&d.movements))).collect();
+        let head = json!({"invocation_id": self.project.invocation(), "generated_at": generated_at, "dvt_version": env!("CARGO_PKG_VERSION")});
+        self.json("dvt_manifest.json", &json!({"metadata": head, "plans": *plans, "moved": moved}))
+    }
+
+    pub fn relation_name(&self, node: &Node) -> Option<String> {
+        let facts = self.project.input.adapters.get(node.adapter.as_str());
+        let quoting = node.config.get("quoting").and_then(Value::as_object);
+        node.relation.as_ref().map(|r| render_relation(r, facts, quoting))
+    }
+}

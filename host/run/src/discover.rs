@@ -1,0 +1,149 @@
+//! The project's root and its files as a value (SPEC F2).
+
+use crate::home::{ENV_PROJECT_DIR, Home};
+use crate::settings::Settings;
+use dvt_diagnostic::{Code, Diagnostic, Span};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+pub const PROJECT_FILES: [&str; 2] = ["dbt_project.yml", "dvt_project.yml"];
+
+/// A seed above this size is told apart by its first part and its length (dbt: by its path).
+const SEED_HEAD: u64 = 1 << 20;
+
+/// Folders that hold no project files, whatever is in them.
+const SKIPPED: [&str; 6] = ["target", "logs", "node_modules", "venv", "env", "__pycache__"];
+
+/// The folder with the project file: the named one, else the nearest above the working directory.
+///
+/// # Errors
+/// `DVT1001`.
+pub fn root(settings: &Settings) -> Result<PathBuf, Diagnostic> {
+    let holds = |folder: &Path| PROJECT_FILES.iter().any(|f| folder.join(f).is_file());
+    let missing = |text: String| {
+        Diagnostic::error(Code::ProjectNotFound, text).hint("`dvt init NAME` makes a project; --project-dir names the folder of one")
+    };
+    let named = settings.project_dir.clone().or_else(|| settings.env(ENV_PROJECT_DIR).map(PathBuf::from));
+    if let Some(folder) = named {
+        let folder = settings.working_dir.join(folder);
+        if holds(&folder) {
+            return Ok(folder);
+        }
+        return Err(missing(format!("{} holds no {} and no {}", folder.display(), PROJECT_FILES[0], PROJECT_FILES[1])));
+    }
+    settings.working_dir.ancestors().find(|f| holds(f)).map(Path::to_path_buf).ok_or_else(|| {
+        missing(format!("no {} or {} in {} or a folder above it", PROJECT_FILES[0], PROJECT_FILES[1], settings.working_dir.display()))
+    })
+}
+
+/// Every file of the project by its path with `/`; `local:` packages outside the root come as `../…`.
+///
+/// # Errors
+/// A file that cannot be read or is not UTF-8.
+pub fn files(root: &Path) -> Result<BTreeMap<String, String>, Diagnostic> {
+    let mut out = BTreeMap::new();
+    walk(root, "", &mut out)?;
+    let mut seen: Vec<String> = Vec::new();
+    loop {
+        let outside: Vec<String> = out.iter().flat_map(|(path, text)| outside_packages(path, text)).filter(|f| !seen.contains(f)).collect();
+        if outside.is_empty() {
+            return Ok(out);
+        }
+        for folder in outside {
+            if root.join(&folder).is_dir() {
+                walk(&root.join(&folder), &format!("{folder}/"), &mut out)?;
+            }
+            seen.push(folder);
+        }
+    }
+}
+
+/// `local: ../x` of a packages file, relative to the project's root.
+fn outside_packages(path: &str, text: &str) -> Vec<String> {
+    let (folder, name) = path.rsplit_once('/').map_or(("", path), |(f, n)| (f, n));
+    if !matches!(name, "packages.yml" | "dependencies.yml") {
+        return Vec::new();
+    }
+    let entry = |line: &str| {
+        let value = line.trim().trim_start_matches("- ").trim().strip_prefix("local:")?.trim().trim_matches(['"', '\'']).to_owned();
+        let mut parts: Vec<&str> = folder.split('/').filter(|p| !p.is_empty()).collect();
+        for part in value.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if parts.last().is_some_and(|p| *p != "..") => {
+                    parts.pop();
+                }
+                other => parts.push(other),
+            }
+        }
+        Some(parts.join("/")).filter(|p| p.starts_with(".."))
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+fn walk(folder: &Path, prefix: &str, out: &mut BTreeMap<String, String>) -> Result<(), Diagnostic> {
+    let failed = |path: &Path, why: &dyn std::fmt::Display| {
+        Diagnostic::error(Code::ProjectInvalid, format!("{} cannot be read: {why}", path.display())).at(Span::file(prefix))
+    };
+    let entries = std::fs::read_dir(folder).map_err(|e| failed(folder, &e))?;
+    for entry in entries {
+        let path = entry.map_err(|e| failed(folder, &e))?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        if name.starts_with('.') {
+            continue;
+        }
+        let key = format!("{prefix}{name}");
+        if path.is_dir() {
+            if !(SKIPPED.contains(&name) || out.contains_key(&key)) {
+                walk(&path, &format!("{key}/"), out)?;
+            }
+            continue;
+        }
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("csv") => {
+                out.insert(key, seed_head(&path).map_err(|e| failed(&path, &e))?);
+            }
+            Some("sql" | "yml" | "yaml" | "md" | "py") => {
+                let bytes = std::fs::read(&path).map_err(|e| failed(&path, &e))?;
+                let text = String::from_utf8(bytes).map_err(|_| failed(&path, &"it is not UTF-8"))?;
+                out.insert(key, text);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn seed_head(path: &Path) -> std::io::Result<String> {
+    let file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    file.take(SEED_HEAD).read_to_end(&mut bytes)?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if length > SEED_HEAD {
+        text.push_str(&format!("\n{length} bytes"));
+    }
+    Ok(text)
+}
+
+/// `profiles.yml` and `computes.yml` as text; None where a file is missing.
+pub fn profile_files(home: &Home) -> Result<(Option<String>, Option<String>), Diagnostic> {
+    let read = |path: &Path| match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Diagnostic::error(Code::ProfileNotFound, format!("{} cannot be read: {e}", path.display()))),
+    };
+    Ok((read(&home.profiles)?, read(&home.computes)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outside_packages;
+
+    #[test]
+    fn a_local_package_above_the_root_is_found() {
+        assert_eq!(outside_packages("packages.yml", "packages:\n  - local: ../shared/macros\n  - local: inner\n"), ["../shared/macros"]);
+        assert_eq!(outside_packages("../shared/packages.yml", "packages:\n  - local: \"../other\"\n"), ["../other"]);
+    }
+}

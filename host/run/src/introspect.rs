@@ -1,0 +1,149 @@
+//! Relations as their database describes them now, through the product's catalog queries.
+
+use crate::failure::explained;
+use crate::pool::{Pool, Session};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_engine::Connection;
+use dvt_planner::catalog::{Collation, ColumnSchema, RelationSchema};
+use dvt_plugin_host::NativeColumn;
+use dvt_project::{RelationName, TargetName};
+use std::collections::BTreeMap;
+
+/// A relation that exists; its columns are known when it was asked for by name.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub name: RelationName,
+    /// `table`, `view`, …
+    pub kind: String,
+    pub schema: RelationSchema,
+}
+
+/// Everything in a schema, without columns.
+pub fn list(pool: &Pool, target: &TargetName, database: Option<&str>, schema: &str, session: &mut Session) -> Result<Vec<Known>, Diagnostic> {
+    let sql = pool.adapter(target)?.list_sql(database, schema)?;
+    let mut out = Vec::new();
+    each_row(pool, target, &sql, session, ["database", "schema", "name", "kind"], &mut |[database, schema, name, kind]| {
+        let name = RelationName { database, schema, identifier: name.unwrap_or_default() };
+        out.push(Known { name, kind: kind.unwrap_or_default(), schema: RelationSchema::default() });
+    })?;
+    Ok(out)
+}
+
+/// What exists of `wanted`, with columns.
+pub fn describe(pool: &Pool, target: &TargetName, wanted: &[RelationName], session: &mut Session) -> Result<Vec<Known>, Diagnostic> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let adapter = pool.adapter(target)?;
+    let sql = adapter.catalog_sql(wanted)?;
+    let names = ["database", "schema", "name", "kind", "column_name", "position", "native_type", "collation", "est_rows", "est_bytes"];
+    let mut found: BTreeMap<RelationName, Found> = BTreeMap::new();
+    each_row(pool, target, &sql, session, names, &mut |[database, schema, name, kind, column, position, native, collation, rows, bytes]| {
+        let entry = found.entry(RelationName { database, schema, identifier: name.unwrap_or_default() }).or_default();
+        entry.kind = kind.unwrap_or_default();
+        entry.rows = rows.and_then(|n| number(&n)).or(entry.rows);
+        entry.bytes = bytes.and_then(|n| number(&n)).or(entry.bytes);
+        if let Some(name) = column {
+            let position = position.and_then(|n| n.parse().ok()).unwrap_or(i64::MAX);
+            entry.columns.push((position, NativeColumn { name, native: native.unwrap_or_default(), collation }));
+        }
+    })?;
+    // One call for all columns: a plugin call costs more than a column.
+    let mut natives: Vec<NativeColumn> = Vec::new();
+    for entry in found.values_mut() {
+        entry.columns.sort_by_key(|(position, _)| *position);
+        natives.extend(entry.columns.iter().map(|(_, n)| n.clone()));
+    }
+    let mapped = if natives.is_empty() { Vec::new() } else { adapter.map_native(&natives)? };
+    if mapped.len() != natives.len() {
+        return Err(Diagnostic::error(Code::PluginContract, format!("the plugin of target `{target}` mapped {} of {} columns", mapped.len(), natives.len())));
+    }
+    let mut mapped = mapped.into_iter();
+    let mut out = Vec::with_capacity(found.len());
+    for (name, entry) in found {
+        let columns = entry
+            .columns
+            .into_iter()
+            .map(|(_, native)| {
+                let mapped = mapped.next().unwrap_or_default();
+                let collation = match native.collation.as_deref() {
+                    Some("binary") => Collation::Binary,
+                    Some("loose") => Collation::Loose,
+                    _ => Collation::Unknown,
+                };
+                ColumnSchema { name: native.name, native: native.native, canonical: mapped.canonical, refused: mapped.refused, collation }
+            })
+            .collect();
+        out.push(Known { name, kind: entry.kind, schema: RelationSchema { columns, rows: entry.rows, bytes: entry.bytes } });
+    }
+    Ok(out)
+}
+
+/// The one among `known` that `name` means: spelled so, else the only one that differs in case.
+pub fn meant<'a>(known: &'a [Known], name: &RelationName) -> Option<&'a Known> {
+    let same_part = |a: Option<&String>, b: Option<&String>| match (a, b) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        _ => true,
+    };
+    let near = |k: &&Known| {
+        same_part(k.name.database.as_ref(), name.database.as_ref()) && same_part(k.name.schema.as_ref(), name.schema.as_ref())
+    };
+    if let Some(exact) = known.iter().filter(near).find(|k| k.name.identifier == name.identifier) {
+        return Some(exact);
+    }
+    let mut loose = known.iter().filter(near).filter(|k| k.name.identifier.eq_ignore_ascii_case(&name.identifier));
+    let first = loose.next()?;
+    loose.next().is_none().then_some(first)
+}
+
+#[derive(Default)]
+struct Found {
+    kind: String,
+    rows: Option<u64>,
+    bytes: Option<u64>,
+    columns: Vec<(i64, NativeColumn)>,
+}
+
+/// Runs a catalog query; `each` gets the named columns of every row as text.
+fn each_row<const N: usize>(
+    pool: &Pool,
+    target: &TargetName,
+    sql: &str,
+    session: &mut Session,
+    names: [&str; N],
+    each: &mut dyn FnMut([Option<String>; N]),
+) -> Result<(), Diagnostic> {
+    let adapter = pool.adapter(target)?;
+    let rows = session.query(sql, None).map_err(|e| explained(Some(adapter.as_ref()), &e, &format!("the catalog of target `{target}`")))?;
+    for batch in &rows.batches {
+        let mut at = [0; N];
+        for (place, name) in at.iter_mut().zip(names) {
+            *place = position(batch, name).ok_or_else(|| {
+                Diagnostic::error(Code::PluginContract, format!("the plugin of target `{target}` gives a catalog without `{name}`"))
+            })?;
+        }
+        for row in 0..batch.num_rows() {
+            each(at.map(|column| cell(batch.column(column), row)));
+        }
+    }
+    Ok(())
+}
+
+fn position(batch: &RecordBatch, name: &str) -> Option<usize> {
+    batch.schema().fields().iter().position(|f| f.name().eq_ignore_ascii_case(name))
+}
+
+/// Estimates may come as fractions or as -1 for unknown.
+fn number(text: &str) -> Option<u64> {
+    let value: f64 = text.parse().ok()?;
+    (value >= 0.0).then_some(value as u64)
+}
+
+pub(crate) fn cell(column: &ArrayRef, row: usize) -> Option<String> {
+    if column.is_null(row) {
+        return None;
+    }
+    ArrayFormatter::try_new(column.as_ref(), &FormatOptions::default()).ok().map(|f| f.value(row).to_string())
+}

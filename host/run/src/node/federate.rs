@@ -1,0 +1,209 @@
+//! A federated node: planned against what its sources look like now, computed, landed, materialized from staging.
+
+use super::{Done, Runner};
+use crate::database::{Database, Databases};
+use crate::introspect::meant;
+use crate::project::Project;
+use crate::types::PluginTypes;
+use arrow::array::RecordBatch;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_engine::Connection;
+use dvt_federation::{Context, Landed, Landing, Leftover, ResultColumn, ResultSink, drop_table, land, staging_name};
+use dvt_jinja::{Compiled, Materialized};
+use dvt_planner::catalog::Catalog;
+use dvt_planner::ir::{FederatedPlan, Sink};
+use dvt_planner::{PlanRequest, RelationUse};
+use dvt_project::{DialectName, Node, RelationName, RelationRef, TargetName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The shortest identifier limit among the products that dvt writes to.
+pub(super) const IDENTIFIER_LIMIT: usize = 63;
+
+/// A plan and the catalog it was made from.
+pub struct Planned {
+    pub plan: FederatedPlan,
+    pub catalog: Catalog,
+}
+
+/// Plans a node against live introspection. Relations that do not exist are left to the planner to name.
+pub fn plan_node(project: &Project, node: &Node, compiled: &Compiled, database: &Database) -> Result<Planned, Diagnostic> {
+    let relations: Vec<RelationUse> =
+        compiled.relations.iter().map(|u| RelationUse { relation: u.relation.clone(), at: u.at.clone() }).collect();
+    let catalog = catalog(database, relations.iter().map(|u| &u.relation))?;
+    let sink = Sink {
+        target: node.target.clone(),
+        relation: node.relation.clone().unwrap_or_default(),
+        materialized: match node.materialized() {
+            "view" => "table".to_owned(),
+            other => other.to_owned(),
+        },
+    };
+    let plan = dvt_planner::plan(&PlanRequest {
+        unique_id: &node.unique_id,
+        sql: &compiled.sql,
+        relations: &relations,
+        dialect: &node.dialect,
+        compute: &node.compute,
+        compute_dialect: &DialectName::new(project.compute_plan(&node.compute)?.dialect),
+        target_dialect: &|target| project.dialect_of(target),
+        sheets: project.sheets(),
+        catalog: &catalog,
+        sink,
+        no_pushdown: project.settings.no_pushdown,
+    })?;
+    Ok(Planned { plan, catalog })
+}
+
+/// The relations as their databases describe them now.
+fn catalog<'a>(database: &Database, relations: impl Iterator<Item = &'a RelationRef>) -> Result<Catalog, Diagnostic> {
+    let mut by_target: BTreeMap<&TargetName, BTreeSet<&RelationName>> = BTreeMap::new();
+    for relation in relations {
+        by_target.entry(&relation.target).or_default().insert(&relation.name);
+    }
+    let mut catalog = Catalog::default();
+    for (target, names) in by_target {
+        let names: Vec<RelationName> = names.into_iter().cloned().collect();
+        let known = database.fresh(target, &names)?;
+        for name in names {
+            if let Some(found) = meant(&known, &name) {
+                database.seen(target, found);
+                catalog.insert(RelationRef { target: target.clone(), name }, found.schema.clone());
+            }
+        }
+    }
+    Ok(catalog)
+}
+
+/// Computes, lands and materializes.
+pub(super) fn build(
+    runner: &Runner,
+    node: &Node,
+    compiled: &Compiled,
+    database: &Arc<Database>,
+    done: &mut Done,
+) -> Result<Materialized, Diagnostic> {
+    let project = &runner.project;
+    let Some(relation) = &node.relation else {
+        return Err(Diagnostic::error(Code::Internal, format!("`{}` has no relation to land in", node.name)));
+    };
+    let planned = plan_node(project, node, compiled, database)?;
+    done.plan = Some(planned.plan.clone());
+    runner.artifacts.planned(&planned.plan);
+    let staging = staging_name(relation, project.invocation(), IDENTIFIER_LIMIT);
+    let declared = declared(node);
+    let sheet = project.sheet_of(&node.target)?;
+    let landing = Landing { target: &node.target, staging: &staging, sheet, declared: &declared };
+    stage(runner, node, &staging, database, || {
+        let landed = execute(runner, node, &planned.plan, &landing, database)?;
+        done.rows = Some(landed.rows);
+        done.movements.clone_from(&landed.movements);
+        let columns: Vec<String> = landed.columns.iter().map(|c| sheet.quote(&c.name)).collect();
+        Ok(format!("select {} from {}", columns.join(", "), sheet.render(&staging)))
+    })
+}
+
+/// Puts rows into `staging` by `fill`, which gives the SQL that reads them, then runs the materialization.
+/// The staging table is gone afterwards, whatever happened.
+pub(super) fn stage(
+    runner: &Runner,
+    node: &Node,
+    staging: &RelationName,
+    database: &Arc<Database>,
+    fill: impl FnOnce() -> Result<String, Diagnostic>,
+) -> Result<Materialized, Diagnostic> {
+    let leftover = Leftover {
+        target: node.target.clone(),
+        endpoint: runner.databases.pool.endpoint(&node.target)?,
+        relation: staging.clone(),
+    };
+    let noted = |outcome: std::io::Result<()>| {
+        outcome.map_err(|e| Diagnostic::error(Code::Artifact, format!("the journal of staging tables cannot be written: {e}")))
+    };
+    if let Some(journal) = &runner.journal {
+        noted(journal.created(&leftover))?;
+    }
+    let built = fill().and_then(|sql| runner.project.engine.materialize(&node.unique_id, &sql, Some(staging), database.clone()));
+    // Published by renaming, or copied from: either way the name must be gone.
+    let sheet = runner.project.sheet_of(&node.target)?;
+    let dropped = runner.databases.pool.take(&node.target).and_then(|mut session| {
+        session.execute(&drop_table(sheet, staging)).map_err(|e| Diagnostic::error(Code::DatabaseError, e.message))
+    });
+    if dropped.is_ok()
+        && let Some(journal) = &runner.journal
+    {
+        noted(journal.removed(&leftover))?;
+    }
+    built
+}
+
+fn execute(runner: &Runner, node: &Node, plan: &FederatedPlan, landing: &Landing<'_>, database: &Database) -> Result<Landed, Diagnostic> {
+    let project = &runner.project;
+    let _reads = runner.databases.pool.reserve(reads(plan));
+    let settings = project.compute_settings(&plan.compute)?;
+    let types = PluginTypes { project, pool: &runner.databases.pool };
+    let meter = runner.progress.node(&node.name);
+    let context = Context {
+        sources: &runner.databases.pool,
+        settings: &settings,
+        types: Some(&types),
+        progress: &meter,
+        cancel: &runner.databases.cancel,
+    };
+    database.with_session(&node.target, |session| land(plan, context, landing, session))
+}
+
+/// Sessions a plan reads with, per target.
+pub(crate) fn reads(plan: &FederatedPlan) -> BTreeMap<TargetName, u32> {
+    let mut out = BTreeMap::new();
+    for source in plan.scans.iter().map(|s| &s.source).chain(plan.delegates.iter().map(|d| &d.source)) {
+        *out.entry(source.clone()).or_default() += 1;
+    }
+    out
+}
+
+/// Rows of a small result.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub columns: Vec<String>,
+    pub batches: Vec<RecordBatch>,
+    pub limit: Option<usize>,
+}
+
+impl ResultSink for Collected {
+    fn columns(&mut self, columns: Vec<ResultColumn>) -> Result<(), dvt_engine::Stop> {
+        self.columns = columns.into_iter().map(|c| c.name).collect();
+        Ok(())
+    }
+    fn push(&mut self, batch: RecordBatch) -> Result<(), dvt_engine::Stop> {
+        let have: usize = self.batches.iter().map(RecordBatch::num_rows).sum();
+        let room = self.limit.map_or(usize::MAX, |l| l.saturating_sub(have));
+        let rows = batch.num_rows().min(room);
+        self.batches.push(batch.slice(0, rows));
+        if rows < room || self.limit.is_none() { Ok(()) } else { Err(dvt_engine::Stop) }
+    }
+}
+
+/// Runs a plan whose result is small: a test's count, a preview.
+pub(crate) fn collect(project: &Project, databases: &Databases, plan: &FederatedPlan, limit: Option<usize>) -> Result<Collected, Diagnostic> {
+    let _reads = databases.pool.reserve(reads(plan));
+    let settings = project.compute_settings(&plan.compute)?;
+    let types = PluginTypes { project, pool: &databases.pool };
+    let context = Context {
+        sources: &databases.pool,
+        settings: &settings,
+        types: Some(&types),
+        progress: &dvt_federation::Silent,
+        cancel: &databases.cancel,
+    };
+    let mut sink = Collected { limit, ..Collected::default() };
+    dvt_federation::run(plan, context, &mut sink)?;
+    Ok(sink)
+}
+
+/// Column types that an enforced contract gives.
+fn declared(node: &Node) -> BTreeMap<String, String> {
+    let enforced = node.config.get("contract").and_then(|c| c.get("enforced")).and_then(serde_json::Value::as_bool).unwrap_or(false);
+    let columns = node.columns.values().filter(|_| enforced);
+    columns.filter_map(|c| Some((c.name.clone(), c.data_type.clone()?))).collect()
+}

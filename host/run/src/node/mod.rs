@@ -1,0 +1,218 @@
+//! One node from its template to its result.
+//!
+//! Every kind ends in a [`Done`]; what a failure means for other nodes is the scheduler's matter.
+
+mod federate;
+mod model;
+mod seed;
+mod test;
+
+pub use federate::{Planned, plan_node};
+pub(crate) use federate::collect;
+
+use crate::artifacts::Artifacts;
+use crate::database::{Database, Databases};
+use crate::printer::{grouped, iso, now, sized};
+use crate::project::Project;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_federation::{Journal, Movement};
+use dvt_planner::ir::FederatedPlan;
+use dvt_project::artifacts::{CompiledNode, RunResult, Timing};
+use dvt_project::{ExecutionPath, Node, RelationName, ResourceType, TargetName, UniqueId};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime};
+
+/// What running nodes share.
+pub struct Runner {
+    pub project: Arc<Project>,
+    pub databases: Arc<Databases>,
+    pub artifacts: Artifacts,
+    pub journal: Option<Journal>,
+    pub progress: crate::progress::Meter,
+    schemas: Mutex<BTreeMap<(TargetName, RelationName), Arc<OnceLock<Result<(), Diagnostic>>>>>,
+}
+
+/// How a node ended, in dbt's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Success,
+    Pass,
+    Warn,
+    Fail,
+    Error,
+    Skipped,
+}
+
+impl Status {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Error => "error",
+            Self::Skipped => "skipped",
+        }
+    }
+    /// Whether nodes below must not run.
+    pub fn blocks(self) -> bool {
+        matches!(self, Self::Fail | Self::Error | Self::Skipped)
+    }
+}
+
+/// What a node left behind.
+#[derive(Debug, Clone)]
+pub struct Done {
+    pub id: UniqueId,
+    pub status: Status,
+    /// The status in the line: `SELECT 5`, `FAIL 3`, `PASS`.
+    pub word: String,
+    pub message: Option<String>,
+    pub failures: Option<u64>,
+    pub rows: Option<u64>,
+    pub error: Option<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
+    pub compiled: Option<CompiledNode>,
+    pub plan: Option<FederatedPlan>,
+    pub movements: Vec<Movement>,
+    pub timing: Vec<Timing>,
+    pub seconds: f64,
+    pub thread: usize,
+}
+
+impl Done {
+    pub fn new(id: &UniqueId) -> Self {
+        Self {
+            id: id.clone(),
+            status: Status::Success,
+            word: String::new(),
+            message: None,
+            failures: None,
+            rows: None,
+            error: None,
+            warnings: Vec::new(),
+            compiled: None,
+            plan: None,
+            movements: Vec::new(),
+            timing: Vec::new(),
+            seconds: 0.0,
+            thread: 1,
+        }
+    }
+
+    pub fn skipped(id: &UniqueId, because: Option<&UniqueId>, cancelled: bool) -> Self {
+        let mut done = Self::new(id);
+        done.status = Status::Skipped;
+        done.message = Some(match because {
+            Some(above) => format!("skipped: `{above}` failed"),
+            None if cancelled => "skipped: the run was cancelled".to_owned(),
+            None => "skipped: --fail-fast".to_owned(),
+        });
+        done
+    }
+
+    fn fail(&mut self, error: Diagnostic) {
+        self.status = Status::Error;
+        self.message = Some(error.to_string());
+        self.error = Some(error);
+    }
+
+    /// As `run_results.json` has it.
+    pub fn result(&self, node: Option<&Node>, relation_name: Option<String>) -> RunResult {
+        let mut response = Map::new();
+        if matches!(self.status, Status::Success | Status::Pass | Status::Warn) && !self.word.is_empty() {
+            response.insert("_message".into(), json!(self.word));
+            if let Some(rows) = self.rows {
+                response.insert("rows_affected".into(), json!(rows));
+            }
+        }
+        if let (Some(node), false) = (node, self.status == Status::Skipped) {
+            response.insert("dvt_path".into(), json!(node.execution));
+            response.insert("dvt_target".into(), json!(node.target));
+            if node.execution == ExecutionPath::Federation {
+                response.insert("dvt_compute".into(), json!(node.compute));
+                response.insert("dvt_moved".into(), moved_json(&self.movements));
+            }
+        }
+        RunResult {
+            status: self.status.word().to_owned(),
+            timing: self.timing.clone(),
+            thread_id: format!("Thread-{}", self.thread),
+            execution_time: self.seconds,
+            adapter_response: response,
+            message: self.message.clone().or_else(|| (!self.word.is_empty()).then(|| self.word.clone())),
+            failures: self.failures,
+            unique_id: self.id.clone(),
+            compiled: Some(self.compiled.is_some()).filter(|_| node.is_none_or(|n| n.resource_type != ResourceType::Seed)),
+            compiled_code: self.compiled.as_ref().map(|c| c.code.clone()),
+            relation_name,
+        }
+    }
+}
+
+pub fn moved_json(movements: &[Movement]) -> Value {
+    movements
+        .iter()
+        .map(|m| json!({"source": m.source, "relation": m.relation.as_ref().map(|r| r.identifier.clone()), "rows": m.rows, "bytes": m.bytes}))
+        .collect()
+}
+
+/// `customers of crm: 1,234 rows, 56.7 kB`
+pub fn moved_text(m: &Movement) -> String {
+    let what = m.relation.as_ref().map_or_else(|| format!("query of {}", m.source), |r| format!("{} of {}", r.identifier, m.source));
+    format!("{what}: {} rows, {}", grouped(m.rows), sized(m.bytes))
+}
+
+impl Runner {
+    pub fn new(project: Arc<Project>, databases: Arc<Databases>, artifacts: Artifacts, journal: Option<Journal>) -> Self {
+        let progress = crate::progress::Meter::new(databases.printer.clone());
+        Self { project, databases, artifacts, journal, progress, schemas: Mutex::default() }
+    }
+
+    /// Runs a node of any kind.
+    pub fn run(&self, id: &UniqueId, thread: usize) -> Done {
+        let mut done = Done::new(id);
+        done.thread = thread;
+        let since = Instant::now();
+        let Some(node) = self.project.manifest.nodes.get(id) else {
+            done.fail(Diagnostic::error(Code::Internal, format!("no node is named `{id}`")));
+            return done;
+        };
+        let database = Arc::new(Database::new(self.databases.clone()));
+        let outcome = match node.resource_type {
+            ResourceType::Seed => seed::load(self, node, &database, &mut done),
+            ResourceType::Test => test::run(self, node, &database, &mut done),
+            ResourceType::Snapshot => Err(Diagnostic::error(Code::MaterializationUnsupported, format!("snapshot `{}`: snapshots are not built by this version", node.name))),
+            _ => model::run(self, node, &database, &mut done),
+        };
+        if let Err(error) = outcome {
+            let error = if error.node.is_none() { error.about(id.as_str()) } else { error };
+            done.fail(error);
+        }
+        done.seconds = since.elapsed().as_secs_f64();
+        done
+    }
+
+    /// Makes the schema of `relation` once a run.
+    fn schema_ready(&self, target: &TargetName, relation: &RelationName, database: &Arc<Database>) -> Result<(), Diagnostic> {
+        let key = RelationName { identifier: String::new(), ..relation.clone() };
+        let once = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).entry((target.clone(), key)).or_default().clone();
+        once.get_or_init(|| self.project.engine.create_schema(target, relation, database.clone())).clone()
+    }
+
+    /// The node's SQL, rendered with its database and written to `target/compiled`.
+    fn compile(&self, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<dvt_jinja::Compiled, Diagnostic> {
+        let began = now();
+        let compiled = self.project.engine.compile(&node.unique_id, Some(database.clone()))?;
+        done.timing.push(span("compile", began));
+        done.compiled = Some(self.artifacts.compiled(node, &compiled)?);
+        Ok(compiled)
+    }
+}
+
+/// From `began` until now.
+fn span(name: &str, began: SystemTime) -> Timing {
+    Timing { name: name.to_owned(), started_at: Some(iso(began)), completed_at: Some(iso(now())) }
+}

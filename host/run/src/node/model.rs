@@ -1,0 +1,36 @@
+//! A model: compiled, then materialized where its inputs are, or computed, landed and materialized from there.
+
+use super::{Done, Runner, federate, span};
+use crate::database::Database;
+use crate::printer::now;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_project::{ExecutionPath, Node};
+use std::sync::Arc;
+
+pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
+    if let Some(relation) = &node.relation {
+        runner.schema_ready(&node.target, relation, database)?;
+    }
+    let compiled = runner.compile(node, database, done)?;
+    let began = now();
+    let outcome = match node.execution {
+        ExecutionPath::Pushdown => runner.project.engine.materialize(&node.unique_id, &compiled.sql, None, database.clone()),
+        ExecutionPath::Federation => {
+            if node.materialized() == "view" {
+                let text = format!("view `{}` reads several targets; it is built as a table", node.name);
+                done.warnings.push(Diagnostic::warning(Code::ViewCoerced, text).about(node.unique_id.as_str()));
+            }
+            federate::build(runner, node, &compiled, database, done)
+        }
+    };
+    runner.artifacts.executed(node, &database.statements())?;
+    let built = outcome?;
+    done.timing.push(span("execute", began));
+    done.rows = done.rows.or(built.rows_affected);
+    done.word = match (node.execution, done.rows) {
+        (ExecutionPath::Federation, Some(rows)) => format!("SELECT {rows}"),
+        _ if built.message.is_empty() => "OK".to_owned(),
+        _ => built.message,
+    };
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Sessions of targets: opened when first needed, kept for the next node, bounded per target.
+//!
+//! A node holds at most one session of its own per target; the reads of a federated plan are counted apart and
+//! taken all at once, so that two plans never wait for each other.
+
+use crate::failure::explained;
+use dvt_plugin_host::{Adapter, ConnectPlan};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_engine::{
+    BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, EngineError, ErrorKind, Executed, ReadCount, Rows, Secret, connect,
+};
+use dvt_federation::Sources;
+use dvt_project::{Target, TargetName};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+
+/// All targets of the profile.
+pub struct Pool {
+    slots: BTreeMap<TargetName, Arc<Slot>>,
+    reading: Mutex<BTreeMap<TargetName, u32>>,
+    released: Condvar,
+}
+
+struct Slot {
+    target: Target,
+    adapter: Arc<dyn Adapter>,
+    secrets: BTreeMap<String, Value>,
+    dial: OnceLock<Result<ConnectPlan, Diagnostic>>,
+    idle: Mutex<Vec<Box<dyn Connection>>>,
+    sessions: u32,
+}
+
+impl Slot {
+    fn dial(&self) -> Result<&ConnectPlan, Diagnostic> {
+        let keys: Vec<String> = self.secrets.keys().cloned().collect();
+        self.dial.get_or_init(|| self.adapter.connect(&Value::Object(self.target.keys.clone()), &keys)).as_ref().map_err(Clone::clone)
+    }
+
+    fn open(&self) -> Result<Box<dyn Connection>, EngineError> {
+        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(idle);
+        }
+        let dial = self.dial().map_err(|d| {
+            let mut error = EngineError::new(ErrorKind::Connect, d.message);
+            error.hint = d.hint;
+            error
+        })?;
+        let secrets = dial.secret_options.iter().filter_map(|(option, key)| {
+            let value = self.secrets.get(key)?;
+            Some((option.clone(), Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
+        });
+        connect(&ConnectSpec {
+            driver: dial.driver.clone(),
+            options: dial.options.clone(),
+            secrets: secrets.collect(),
+            session_setup: dial.session_setup.clone(),
+            application: "dvt".to_owned(),
+        })
+    }
+}
+
+impl Pool {
+    /// `threads` overrides the targets' own.
+    pub fn new(targets: Vec<(Target, Arc<dyn Adapter>, BTreeMap<String, Value>)>, threads: Option<u32>) -> Self {
+        let slots = targets.into_iter().map(|(target, adapter, secrets)| {
+            let sessions = threads.unwrap_or(target.threads).max(1);
+            let slot = Slot { target, adapter, secrets, dial: OnceLock::new(), idle: Mutex::default(), sessions };
+            (slot.target.name.clone(), Arc::new(slot))
+        });
+        Self { slots: slots.collect(), reading: Mutex::default(), released: Condvar::new() }
+    }
+
+    fn slot(&self, target: &TargetName) -> Result<&Arc<Slot>, Diagnostic> {
+        self.slots.get(target).ok_or_else(|| {
+            let known: Vec<&str> = self.slots.keys().map(TargetName::as_str).collect();
+            Diagnostic::error(Code::PluginNotFound, format!("target `{target}` cannot be used: no loaded plugin handles its type"))
+                .hint(format!("usable targets: {}", known.join(", ")))
+        })
+    }
+
+    pub fn adapter(&self, target: &TargetName) -> Result<&Arc<dyn Adapter>, Diagnostic> {
+        self.slot(target).map(|s| &s.adapter)
+    }
+
+    pub fn endpoint(&self, target: &TargetName) -> Result<String, Diagnostic> {
+        Ok(self.slot(target)?.dial()?.endpoint.clone())
+    }
+
+    /// A session; it comes back when dropped, unless a statement failed on it.
+    pub fn take(&self, target: &TargetName) -> Result<Session, Diagnostic> {
+        let slot = self.slot(target)?;
+        slot.dial()?;
+        let inner = slot.open().map_err(|e| explained(Some(slot.adapter.as_ref()), &e, &format!("target `{target}`")))?;
+        Ok(Session { inner: Some(inner), slot: slot.clone(), broken: false })
+    }
+
+    /// Waits until so many reads may run on each target; more than a target allows may run only alone.
+    pub fn reserve(&self, wanted: BTreeMap<TargetName, u32>) -> Reserved<'_> {
+        let fits = |used: &BTreeMap<TargetName, u32>| {
+            wanted.iter().all(|(target, n)| {
+                let used = used.get(target).copied().unwrap_or_default();
+                used == 0 || used + n <= self.slots.get(target).map_or(1, |s| s.sessions)
+            })
+        };
+        let mut used = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        while !fits(&used) {
+            used = self.released.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        for (target, n) in &wanted {
+            *used.entry(target.clone()).or_default() += n;
+        }
+        Reserved { pool: self, wanted }
+    }
+}
+
+impl Sources for Pool {
+    fn connect(&self, target: &TargetName) -> Result<Box<dyn Connection>, EngineError> {
+        let slot = self.slot(target).map_err(|d| EngineError::new(ErrorKind::Connect, d.message))?;
+        Ok(Box::new(Session { inner: Some(slot.open()?), slot: slot.clone(), broken: false }))
+    }
+}
+
+/// Reads that may run; given back when dropped.
+pub struct Reserved<'a> {
+    pool: &'a Pool,
+    wanted: BTreeMap<TargetName, u32>,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut used = self.pool.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        for (target, n) in &self.wanted {
+            if let Some(count) = used.get_mut(target) {
+                *count = count.saturating_sub(*n);
+            }
+        }
+        self.pool.released.notify_all();
+    }
+}
+
+/// A session on loan.
+pub struct Session {
+    inner: Option<Box<dyn Connection>>,
+    slot: Arc<Slot>,
+    broken: bool,
+}
+
+impl Session {
+    fn with<T>(&mut self, run: impl FnOnce(&mut dyn Connection) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        let Some(inner) = self.inner.as_mut() else {
+            return Err(EngineError::new(ErrorKind::Io, "the session is closed"));
+        };
+        let outcome = run(inner.as_mut());
+        // What state a failure left the session in differs by product: it is not used for another node.
+        self.broken |= outcome.is_err();
+        outcome
+    }
+}
+
+impl Connection for Session {
+    fn execute(&mut self, sql: &str) -> Result<Executed, EngineError> {
+        self.with(|c| c.execute(sql))
+    }
+    fn query(&mut self, sql: &str, limit: Option<usize>) -> Result<Rows, EngineError> {
+        self.with(|c| c.query(sql, limit))
+    }
+    fn read(&mut self, sql: &str, want: &SchemaRef, sink: &mut dyn BatchSink) -> Result<ReadCount, EngineError> {
+        self.with(|c| c.read(sql, want, sink))
+    }
+    fn load(
+        &mut self,
+        table: &str,
+        schema: &SchemaRef,
+        batches: &mut dyn Iterator<Item = Result<RecordBatch, EngineError>>,
+    ) -> Result<u64, EngineError> {
+        self.with(|c| c.load(table, schema, batches))
+    }
+    fn begin_snapshot(&mut self) -> Result<(), EngineError> {
+        self.with(|c| c.begin_snapshot())
+    }
+    fn end_snapshot(&mut self) -> Result<(), EngineError> {
+        self.with(|c| c.end_snapshot())
+    }
+    fn describe(&mut self, sql: &str) -> Result<Vec<DescribedColumn>, EngineError> {
+        self.with(|c| c.describe(sql))
+    }
+    fn canceller(&self) -> Canceller {
+        self.inner.as_ref().map_or_else(|| Box::new(|| {}) as Canceller, |c| c.canceller())
+    }
+    fn server_version(&mut self) -> Result<String, EngineError> {
+        self.with(|c| c.server_version())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take()
+            && !self.broken
+        {
+            self.slot.idle.lock().unwrap_or_else(PoisonError::into_inner).push(inner);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `debug`: where everything is, and whether it works. One section or all of them.
+
+use super::{FAILED, OK, Task};
+use crate::discover;
+use crate::home::Home;
+use crate::printer::now;
+use crate::project::Project;
+use dvt_diagnostic::{Code, Diagnostic, render_text};
+use dvt_engine::{Compute, Connection};
+use dvt_project::{ResourceType, TargetName};
+use std::io::Write;
+use std::time::Instant;
+
+/// What to show; nothing asked for means everything.
+#[derive(Debug, Clone, Default)]
+pub struct Sections {
+    pub config: bool,
+    pub targets: bool,
+    pub computes: bool,
+    pub manifest: bool,
+    pub connection: Option<String>,
+}
+
+impl Sections {
+    fn all(&self) -> bool {
+        !(self.config || self.targets || self.computes || self.manifest || self.connection.is_some())
+    }
+}
+
+struct Report<'a> {
+    out: &'a mut dyn Write,
+    failures: Vec<String>,
+}
+
+impl Report<'_> {
+    fn line(&mut self, text: &str) {
+        // A reader that went away wants no more.
+        let _ = writeln!(self.out, "{text}");
+    }
+    fn pair(&mut self, key: &str, value: &str) {
+        self.line(&format!("  {key}: {value}"));
+    }
+    fn fail(&mut self, error: &Diagnostic) {
+        self.failures.push(error.message.clone());
+        for line in render_text(error).trim_end().lines() {
+            self.line(&format!("  {line}"));
+        }
+    }
+}
+
+impl Task {
+    /// Exit code 1 when any check failed.
+    pub fn debug(&self, sections: &Sections, out: &mut dyn Write) -> u8 {
+        let mut report = Report { out, failures: Vec::new() };
+        let since = Instant::now();
+        let root = discover::root(&self.settings);
+        let home = Home::find(&self.settings, root.as_ref().ok().map(std::path::PathBuf::as_path));
+        let project = match &root {
+            Ok(_) => Project::load(self.settings.clone()),
+            Err(error) => Err(vec![error.clone()]),
+        };
+        let took = since.elapsed().as_secs_f64();
+        if sections.all() || sections.config {
+            self.config(&mut report, root.as_ref().ok().map(std::path::PathBuf::as_path), &home, project.as_ref().ok());
+        }
+        match &project {
+            Ok(project) => {
+                if sections.all() || sections.targets {
+                    self.targets(&mut report, project);
+                }
+                if sections.all() || sections.computes {
+                    computes(&mut report, project);
+                }
+                if sections.all() || sections.manifest {
+                    manifest(&mut report, project, took);
+                }
+                if let Some(target) = &sections.connection {
+                    report.line(&format!("Connection {target}"));
+                    self.connection(&mut report, project, &TargetName::from(target.as_str()));
+                }
+            }
+            Err(errors) => {
+                report.line("Project");
+                for error in errors {
+                    report.fail(error);
+                }
+            }
+        }
+        if report.failures.is_empty() {
+            report.line("All checks passed");
+            return OK;
+        }
+        let n = report.failures.len();
+        report.line(&format!("{n} check{} failed", if n == 1 { "" } else { "s" }));
+        FAILED
+    }
+
+    fn config(&self, report: &mut Report<'_>, root: Option<&std::path::Path>, home: &Home, project: Option<&Project>) {
+        report.line("Configuration");
+        report.pair("dvt version", env!("CARGO_PKG_VERSION"));
+        let state = |p: &std::path::Path| if p.is_file() { p.display().to_string() } else { format!("{} (does not exist)", p.display()) };
+        if let Some(root) = root {
+            let file = discover::PROJECT_FILES.iter().map(|f| root.join(f)).find(|f| f.is_file());
+            report.pair("project file", &file.map_or_else(String::new, |f| f.display().to_string()));
+        }
+        if let Some(project) = project {
+            report.pair("project", &project.manifest.project_name);
+            report.pair("profile", &project.manifest.profile_name);
+            report.pair("target", project.manifest.default_target.as_str());
+        }
+        report.pair("DVT home", &home.root.display().to_string());
+        report.pair("profiles.yml", &state(&home.profiles));
+        report.pair("computes.yml", &state(&home.computes));
+        report.pair("metadata (MDM)", &state(&home.mdm().path()));
+        if home.mdm().path().is_file() {
+            match home.mdm().summary() {
+                Ok(s) => {
+                    report.pair("metadata holds", &format!("{} runs, {} relations, {} syntax rules", s.runs, s.relations, s.rules));
+                    for rule in s.overrides {
+                        report.pair("override", &rule);
+                    }
+                }
+                Err(busy) => report.pair("metadata holds", &busy.to_string()),
+            }
+        }
+        for note in &home.notes {
+            report.pair("note", &note.message);
+        }
+    }
+
+    fn targets(&self, report: &mut Report<'_>, project: &Project) {
+        report.line("Targets");
+        let names: Vec<TargetName> = project.manifest.targets.keys().cloned().collect();
+        for name in names {
+            self.connection(report, project, &name);
+        }
+    }
+
+    /// Opens a session and asks the server's version.
+    fn connection(&self, report: &mut Report<'_>, project: &Project, name: &TargetName) {
+        let Some(target) = project.manifest.targets.get(name) else {
+            report.fail(&dvt_project::paths::unknown_target(&project.manifest, name));
+            return;
+        };
+        let default = if *name == project.manifest.default_target { ", default" } else { "" };
+        let since = now();
+        let outcome = self.databases(project, false).and_then(|databases| {
+            let mut session = databases.pool.take(name)?;
+            session.server_version().map_err(|e| Diagnostic::error(Code::ConnectionFailed, format!("target `{name}`: {}", e.message)))
+        });
+        let took = now().duration_since(since).unwrap_or_default().as_millis();
+        match outcome {
+            Ok(version) => report.pair(name.as_str(), &format!("{}{default}: OK, version {version}, {took} ms", target.adapter)),
+            Err(error) => {
+                report.pair(name.as_str(), &format!("{}{default}: ERROR", target.adapter));
+                report.fail(&error);
+            }
+        }
+    }
+}
+
+fn computes(report: &mut Report<'_>, project: &Project) {
+    report.line("Computes");
+    for (name, compute) in &project.manifest.computes {
+        let active = *name == project.manifest.default_compute;
+        let version = compute.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
+        if !active {
+            report.pair(name.as_str(), &format!("{}{version}", compute.kind));
+            continue;
+        }
+        let started = project.compute_settings(name).and_then(|settings| {
+            Compute::open(&settings)
+                .map_err(|e| Diagnostic::error(Code::ComputeFailed, format!("compute `{name}`: {}", e.message)))
+        });
+        match started {
+            Ok(_) => report.pair(name.as_str(), &format!("{}{version}, active: starts", compute.kind)),
+            Err(error) => {
+                report.pair(name.as_str(), &format!("{}{version}, active: ERROR", compute.kind));
+                report.fail(&error);
+            }
+        }
+    }
+}
+
+fn manifest(report: &mut Report<'_>, project: &Project, took: f64) {
+    let m = &project.manifest;
+    let count = |kind: ResourceType| m.nodes.values().filter(|n| n.resource_type == kind).count().to_string();
+    report.line("Manifest");
+    report.pair("models", &count(ResourceType::Model));
+    report.pair("seeds", &count(ResourceType::Seed));
+    report.pair("tests", &count(ResourceType::Test));
+    report.pair("sources", &m.sources.len().to_string());
+    report.pair("macros", &m.macros.len().to_string());
+    report.pair("parsed in", &format!("{took:.2} s"));
+    for warning in &project.warnings {
+        report.pair("warning", &warning.message);
+    }
+}

@@ -1,0 +1,148 @@
+//! `show`: the first rows of a node or of text given on the command line.
+
+use super::{OK, Task};
+use crate::database::Database;
+use crate::node::{collect, plan_node};
+use crate::project::Project;
+use crate::values::{shown, value};
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_jinja::{Compiled, Execute, Runtime};
+use dvt_project::{ExecutionPath, Node, TargetName};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Arc;
+
+/// `--output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Table,
+    Json,
+}
+
+struct Preview {
+    columns: Vec<String>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Task {
+    /// At most `limit` rows; None: all.
+    ///
+    /// # Errors
+    /// What keeps a preview from being made.
+    pub fn show(&self, inline: Option<&str>, limit: Option<usize>, form: Form, out: &mut dyn Write) -> Result<u8, Vec<Diagnostic>> {
+        let one = |d: Diagnostic| vec![d];
+        let project = self.project()?;
+        let databases = self.databases(&project, false).map_err(one)?;
+        let database = Arc::new(Database::new(databases.clone()));
+        if let Some(text) = inline {
+            let compiled = project.engine.compile_inline(text, Some(database.clone())).map_err(one)?;
+            let node = inline_node(&project, &compiled);
+            let preview = preview(&project, &node, &compiled, &database, &databases, limit).map_err(one)?;
+            return write(&preview, "inline", form, out).map_err(one);
+        }
+        let chosen = project.selected().map_err(one)?;
+        let nodes: Vec<&Node> = chosen.iter().filter_map(|id| project.manifest.nodes.get(id)).collect();
+        let models: Vec<&Node> = nodes.iter().copied().filter(|n| n.resource_type != dvt_project::ResourceType::Test).collect();
+        let picked = if models.is_empty() { nodes } else { models };
+        if picked.is_empty() {
+            return Err(vec![Diagnostic::error(Code::NothingSelected, "nothing to show: the selection matches no node").hint("`dvt show -s NAME` or `dvt show --inline 'select 1'`")]);
+        }
+        for node in picked {
+            let shown = if node.resource_type == dvt_project::ResourceType::Seed {
+                table_of(node, &project).and_then(|compiled| preview(&project, node, &compiled, &database, &databases, limit))
+            } else {
+                project.engine.compile(&node.unique_id, Some(database.clone())).and_then(|compiled| preview(&project, node, &compiled, &database, &databases, limit))
+            };
+            write(&shown.map_err(one)?, &node.name, form, out).map_err(one)?;
+        }
+        Ok(OK)
+    }
+}
+
+/// A seed is shown as its table stands.
+fn table_of(node: &Node, project: &Project) -> Result<Compiled, Diagnostic> {
+    let relation = node.relation.as_ref().ok_or_else(|| Diagnostic::error(Code::Internal, "a seed without a relation"))?;
+    Ok(Compiled { sql: format!("select * from {}", project.sheet_of(&node.target)?.render(relation)), ..Compiled::default() })
+}
+
+/// Text on the command line belongs to no node: it runs where its relations are, in the default target's dialect.
+fn inline_node(project: &Project, compiled: &Compiled) -> Node {
+    let used: BTreeSet<&TargetName> = compiled.relations.iter().map(|u| &u.relation.target).collect();
+    let default = &project.manifest.default_target;
+    let (target, execution) = match used.iter().next() {
+        Some(only) if used.len() == 1 => ((*only).clone(), ExecutionPath::Pushdown),
+        None => (default.clone(), ExecutionPath::Pushdown),
+        Some(_) => (default.clone(), ExecutionPath::Federation),
+    };
+    let Value::Object(fields) = json!({
+        "unique_id": "analysis.inline", "resource_type": "analysis", "name": "inline", "package": project.manifest.project_name, "path": "",
+        "fqn": ["inline"], "raw_code": "", "language": "sql", "config": {}, "unrendered_config": {}, "tags": [], "description": "", "columns": {},
+        "meta": {}, "target": target, "adapter": project.manifest.targets.get(&target).map(|t| t.adapter.clone()).unwrap_or_default(),
+        "dialect": project.dialect_of(default).unwrap_or_default(), "compute": project.manifest.default_compute, "relation": null, "alias": "inline",
+        "depends_on": {"macros": [], "nodes": []}, "refs": [], "sources": [], "execution": execution, "test": null, "checksum": "",
+        "span": dvt_diagnostic::Span::file("<inline>"), "patch_path": null,
+    }) else {
+        unreachable!("an object literal is an object")
+    };
+    serde_json::from_value(Value::Object(fields)).unwrap_or_else(|e| unreachable!("the fields of a node: {e}"))
+}
+
+fn preview(
+    project: &Project,
+    node: &Node,
+    compiled: &Compiled,
+    database: &Arc<Database>,
+    databases: &Arc<crate::database::Databases>,
+    limit: Option<usize>,
+) -> Result<Preview, Diagnostic> {
+    if node.execution == ExecutionPath::Federation {
+        let planned = plan_node(project, node, compiled, database)?;
+        let collected = collect(project, databases, &planned.plan, limit)?;
+        let rows = collected.batches.iter().flat_map(|b| (0..b.num_rows()).map(|r| b.columns().iter().map(|c| value(c, r)).collect())).collect();
+        return Ok(Preview { columns: collected.columns, rows });
+    }
+    let reads: Vec<_> = compiled.relations.iter().map(|u| u.relation.clone()).collect();
+    let result = database.execute(&node.target, &compiled.sql, &reads, Execute { fetch: true, limit })?;
+    Ok(Preview { columns: result.columns.into_iter().map(|(n, _)| n).collect(), rows: result.rows })
+}
+
+fn write(preview: &Preview, name: &str, form: Form, out: &mut dyn Write) -> Result<u8, Diagnostic> {
+    let text = match form {
+        Form::Json => {
+            let rows: Vec<Value> = preview
+                .rows
+                .iter()
+                .map(|r| Value::Object(preview.columns.iter().cloned().zip(r.iter().cloned()).collect()))
+                .collect();
+            serde_json::to_string_pretty(&json!({"node": name, "show": rows})).unwrap_or_default() + "\n"
+        }
+        Form::Table => table(preview),
+    };
+    out.write_all(text.as_bytes()).map_err(|e| Diagnostic::error(Code::Artifact, e.to_string()))?;
+    Ok(OK)
+}
+
+/// `| a | b |` with numbers at the right.
+fn table(preview: &Preview) -> String {
+    let mut cells: Vec<Vec<String>> = vec![preview.columns.clone()];
+    cells.extend(preview.rows.iter().map(|r| r.iter().map(shown).collect()));
+    let widths: Vec<usize> =
+        (0..preview.columns.len()).map(|i| cells.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or_default()).collect();
+    let mut out = String::new();
+    for (n, row) in cells.iter().enumerate() {
+        for (i, width) in widths.iter().enumerate() {
+            let cell = row.get(i).map(String::as_str).unwrap_or_default().replace('\n', " ");
+            let number = n > 0 && preview.rows[n - 1].get(i).is_some_and(Value::is_number);
+            out += &if number { format!("| {cell:>width$} ") } else { format!("| {cell:<width$} ") };
+        }
+        out += "|\n";
+        if n == 0 {
+            for width in &widths {
+                out += &format!("| {} ", "-".repeat(*width));
+            }
+            out += "|\n";
+        }
+    }
+    out
+}
