@@ -10,6 +10,7 @@ mod needs;
 mod parse;
 pub mod pushdown;
 mod residual;
+pub mod scalar;
 pub mod types;
 
 use catalog::Catalog;

@@ -5,7 +5,7 @@
 //! quotes, and refused with a backslash or a control character in it, which some product could read otherwise.
 
 use crate::types::{CanonicalType, Family};
-use sqlparser::ast::{DataType, Expr, UnaryOperator, Value};
+use sqlparser::ast::{DataType, Expr, TimezoneInfo, UnaryOperator, Value};
 
 /// The literal's plain text for a column of `kind`; None when it is not exactly such a value.
 pub fn plain(expr: &Expr, kind: CanonicalType) -> Option<String> {
@@ -43,6 +43,10 @@ pub fn plain(expr: &Expr, kind: CanonicalType) -> Option<String> {
         },
         (Expr::TypedString(t), Family::Date) if t.data_type == DataType::Date => match &t.value.value {
             Value::SingleQuotedString(s) => date(s),
+            _ => None,
+        },
+        (Expr::TypedString(t), Family::Timestamp) if t.data_type == DataType::Timestamp(None, TimezoneInfo::None) => match &t.value.value {
+            Value::SingleQuotedString(s) => timestamp(s),
             _ => None,
         },
         (Expr::Cast { expr, data_type: DataType::Date, .. }, Family::Date) => plain(expr, kind),
