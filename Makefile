@@ -33,7 +33,7 @@ wasm-target:
 
 # A runnable distribution, as a release archive would hold it.
 build: setup
-	cargo build $(CARGO_FLAGS) -p dvt-cli
+	cargo build $(CARGO_FLAGS) -p dvt
 	cargo run -q $(CARGO_FLAGS) -p xtask -- plugins
 	mkdir -p dist/bin dist/lib dist/plugins
 	cp -f $(CARGO_TARGET_DIR)/release/dvt dist/bin/dvt

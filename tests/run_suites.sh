@@ -29,10 +29,10 @@ suite() {
   report+=$(printf '%-28s %3d:%02d min  %4d passed  %3d failed  %3d skipped' "$name" $((seconds / 60)) $((seconds % 60)) "$passed" "$failed" "$skipped")$'\n'
 }
 
-suite "program and plugins" cargo build "${flags[@]}" -p dvt-cli
+suite "program and plugins" cargo build "${flags[@]}" -p dvt
 suite "plugins as components" cargo run -q "${flags[@]}" -p xtask -- plugins
 export DVT_PLUGIN_PATH="$CARGO_TARGET_DIR/plugins"
-suite "unit and golden" cargo test --no-fail-fast "${flags[@]}" -p dvt-diagnostic -p dvt-project -p dvt-jinja -p dvt-planner -p dvt-mdm -p dvt-run -p dvt-cli -p dvt-plugin-sdk
+suite "unit and golden" cargo test --no-fail-fast "${flags[@]}" -p dvt-diagnostic -p dvt-project -p dvt-jinja -p dvt-planner -p dvt-mdm -p dvt-run -p dvt -p dvt-plugin-sdk
 suite "contract" cargo test --no-fail-fast "${flags[@]}" -p dvt-plugin-host
 suite "drivers on real servers" cargo test --no-fail-fast "${flags[@]}" -p dvt-engine -p dvt-federation
 suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests

@@ -118,11 +118,22 @@ pub(crate) fn set_test_kwargs(scope: &Arc<Scope>) -> Result<(), Diagnostic> {
     };
     let mut entries = Vec::new();
     for (key, value) in &test.kwargs {
-        let value = kwarg(scope, value).map_err(|e| fail(&e))?;
+        // As dbt: `to: ref('x')` is a call, `column_name` never is.
+        let value = match value {
+            Json::String(text) if key == "column_name" => Value::from(text.as_str()),
+            Json::String(text) if is_call(text) => kwarg(scope, &Json::String(format!("{{{{ {text} }}}}"))).map_err(|e| fail(&e))?,
+            other => kwarg(scope, other).map_err(|e| fail(&e))?,
+        };
         entries.push((Value::from(key.as_str()), value));
     }
     scope.set_extra("_dbt_generic_test_kwargs", Value::from_object(python::PyDict::new(entries)));
     Ok(())
+}
+
+/// Whether a test argument is written as a call of dbt's context.
+fn is_call(text: &str) -> bool {
+    let text = text.trim();
+    ["ref", "source", "var", "env_var", "doc"].iter().any(|f| text.strip_prefix(f).is_some_and(|rest| rest.trim_start().starts_with('('))) && text.ends_with(')')
 }
 
 fn kwarg(scope: &Arc<Scope>, value: &Json) -> Result<Value, minijinja::Error> {

@@ -39,19 +39,29 @@ pub fn plan_node(project: &Project, node: &Node, compiled: &Compiled, database: 
             other => other.to_owned(),
         },
     };
-    let plan = dvt_planner::plan(&PlanRequest {
+    let compute_dialect = compute_dialect(project, &node.compute)?;
+    let target_dialect = |target: &TargetName| project.dialect_of(target);
+    let request = PlanRequest {
         unique_id: &node.unique_id,
         sql: &compiled.sql,
         relations: &relations,
         dialect: &node.dialect,
         compute: &node.compute,
-        compute_dialect: &DialectName::new(project.compute_plan(&node.compute)?.dialect),
-        target_dialect: &|target| project.dialect_of(target),
-        sheets: project.sheets(),
+        compute_dialect: &compute_dialect,
+        target_dialect: &target_dialect,
+        sheets: &project.sheets,
         catalog: &catalog,
         sink,
         no_pushdown: project.settings.no_pushdown,
-    })?;
+    };
+    let reads = dvt_planner::scalar::find(&request);
+    let plan = if reads.is_empty() {
+        dvt_planner::plan(&request)?
+    } else {
+        let literals = super::watermark::literals(&reads, database).map_err(|d| d.about(node.unique_id.as_str()))?;
+        let (sql, relations) = dvt_planner::scalar::substitute(&compiled.sql, &relations, &reads, &literals);
+        dvt_planner::plan(&PlanRequest { sql: &sql, relations: &relations, ..request })?
+    };
     Ok(Planned { plan, catalog })
 }
 

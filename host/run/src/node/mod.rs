@@ -6,6 +6,7 @@ mod federate;
 mod model;
 mod seed;
 mod test;
+mod watermark;
 
 pub use federate::{Planned, plan_node};
 pub(crate) use federate::collect;
