@@ -39,7 +39,7 @@ pub fn plan_node(project: &Project, node: &Node, compiled: &Compiled, database: 
             other => other.to_owned(),
         },
     };
-    let compute_dialect = compute_dialect(project, &node.compute)?;
+    let compute_dialect = DialectName::new(project.compute_plan(&node.compute)?.dialect);
     let target_dialect = |target: &TargetName| project.dialect_of(target);
     let request = PlanRequest {
         unique_id: &node.unique_id,
@@ -49,7 +49,7 @@ pub fn plan_node(project: &Project, node: &Node, compiled: &Compiled, database: 
         compute: &node.compute,
         compute_dialect: &compute_dialect,
         target_dialect: &target_dialect,
-        sheets: &project.sheets,
+        sheets: project.sheets(),
         catalog: &catalog,
         sink,
         no_pushdown: project.settings.no_pushdown,
