@@ -254,8 +254,10 @@ impl Engine {
     fn call_entry(&self, scope: &Arc<Scope>, entry: &Arc<macros::Macro>, args: &[Value]) -> Result<Value, Diagnostic> {
         macros::call(entry, scope, &self.shared.env, args).map_err(|e| {
             let id = scope.node.unique_id.as_str();
-            let out = errors::diagnostic(&e, &self.shared.sources, (!id.starts_with("operation.")).then_some(id));
-            if out.span.is_none() { out.at(scope.node.span.clone()) } else { out }
+            // An operation is no file of the user's: it has no place of its own.
+            let own = !id.starts_with("operation.");
+            let out = errors::diagnostic(&e, &self.shared.sources, own.then_some(id));
+            if out.span.is_none() && own { out.at(scope.node.span.clone()) } else { out }
         })
     }
 

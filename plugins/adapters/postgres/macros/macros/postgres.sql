@@ -1,4 +1,11 @@
 {# What PostgreSQL writes otherwise. #}
+{# A schema's name has no database before it here. #}
+{% macro postgres__create_schema(relation) -%}
+  {%- call statement('create_schema') -%}create schema if not exists {{ relation.without_identifier().include(database=False) }}{%- endcall -%}
+{%- endmacro %}
+{% macro postgres__drop_schema(relation) -%}
+  {%- call statement('drop_schema') -%}drop schema if exists {{ relation.without_identifier().include(database=False) }} cascade{%- endcall -%}
+{%- endmacro %}
 {% macro postgres__drop_relation(relation) -%}
   {%- call statement('drop_relation', auto_begin=False) -%}
     drop {{ relation.type | replace('_', ' ') }} if exists {{ relation }} cascade
