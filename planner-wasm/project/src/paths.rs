@@ -76,7 +76,7 @@ fn upstream_targets(
     (all, first)
 }
 
-/// T1 for models, seeds, snapshots; tests run where the first thing they read lives.
+/// T1 for models, seeds, snapshots; tests run where the thing they are declared on lives, else the first they read.
 fn own_target(manifest: &Manifest, node: &Node, input: &ProjectInput, first: Option<&TargetName>) -> Result<TargetName, Diagnostic> {
     let configured = node.config_str("target").map(TargetName::from);
     if let Some(name) = &configured
@@ -85,7 +85,10 @@ fn own_target(manifest: &Manifest, node: &Node, input: &ProjectInput, first: Opt
         return Err(unknown_target(manifest, name).at(node.span.clone()).about(node.unique_id.as_str()));
     }
     match node.resource_type {
-        ResourceType::Test => Ok(first.cloned().unwrap_or_else(|| manifest.default_target.clone())),
+        ResourceType::Test => {
+            let tested = node.test.as_ref().and_then(|t| t.attached.as_ref()).and_then(|id| manifest.target_of(id));
+            Ok(tested.or(first).cloned().unwrap_or_else(|| manifest.default_target.clone()))
+        }
         ResourceType::Operation => Ok(configured.unwrap_or_else(|| manifest.default_target.clone())),
         ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Analysis => {
             let overridden = input.target.as_ref().map(|t| TargetName::new(t.clone()));
