@@ -116,6 +116,20 @@ fn a_test_over_two_targets_is_federated() {
 }
 
 #[test]
+fn a_built_in_test_across_dialects_runs_in_the_compute_unless_text_compares_loosely() {
+    let schema = "seeds:\n  - name: customers\n    columns:\n      - name: id\n        data_tests:\n          - relationships: {to: ref('orders'), field: customer_id}\n";
+    let world = world(&[("seeds/schema.yml", schema)]);
+    // The test belongs to the SQLite target; its answer needs the DuckDB one. Customer 3 has no order.
+    world.dvt("p", &["build"]).fails(1, &["FAIL 1 relationships_customers_id__customer_id__ref_orders_"]);
+    world.write("p/seeds/customers.csv", "id,name\n1,Ada\n2,Grace\n");
+    world.dvt("p", &["build"]).ok();
+    world.write("p/models/loose.sql", "{{ config(target='crm') }} select name collate nocase as name from {{ ref('customers') }}");
+    world.write("p/models/names.sql", "{{ config(materialized='table') }} select 'Ada' as name union all select 'Grace'");
+    world.write("p/models/schema.yml", "models:\n  - name: loose\n    columns:\n      - name: name\n        data_tests:\n          - relationships: {to: ref('names'), field: name}\n");
+    world.dvt("p", &["build"]).fails(1, &["DVT003"]);
+}
+
+#[test]
 fn an_unreachable_target_fails_its_nodes_only() {
     let world = world(&[
         ("models/fine.sql", "{{ config(target='shop') }} select 1 as one"),

@@ -4,6 +4,7 @@
 
 mod federate;
 mod model;
+mod neutral;
 mod seed;
 mod test;
 mod watermark;

@@ -47,7 +47,7 @@ impl Adapter for Postgres {
   case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end as kind,
   a.attname::text as column_name, a.attnum::int as position, format_type(a.atttypid, a.atttypmod) as native_type,
   not a.attnotnull as nullable,
-  case when a.attcollation = 0 then null when co.collisdeterministic then 'binary' else 'loose' end as collation,
+  case when a.attcollation = 0 then null when a.atttypid = 'bpchar'::regtype then 'loose' when co.collisdeterministic then 'binary' else 'loose' end as collation,
   case when c.reltuples < 0 then null else c.reltuples::bigint end as est_rows,
   case when c.relkind in ('r', 'm') then pg_relation_size(c.oid) end as est_bytes
 from pg_catalog.pg_class c
