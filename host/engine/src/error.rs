@@ -8,6 +8,8 @@ pub enum ErrorKind {
     Auth,
     /// A database, file or relation does not exist.
     Missing,
+    /// A column does not exist.
+    Column,
     Permission,
     /// A value or column cannot be carried exactly.
     Type,

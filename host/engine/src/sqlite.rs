@@ -57,6 +57,7 @@ fn failure(e: &rusqlite::Error) -> EngineError {
         Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => ErrorKind::Permission,
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => ErrorKind::Io,
         Some(ErrorCode::NotADatabase) => ErrorKind::Version,
+        _ if e.to_string().contains("no such column") => ErrorKind::Column,
         _ if e.to_string().contains("no such table") => ErrorKind::Missing,
         _ => ErrorKind::Statement,
     };

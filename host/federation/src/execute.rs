@@ -274,6 +274,7 @@ pub(crate) fn diagnostic(error: &EngineError, what: &str, otherwise: Code) -> Di
         ErrorKind::Connect => Code::ConnectionFailed,
         ErrorKind::Auth => Code::AuthFailed,
         ErrorKind::Missing => Code::RelationMissing,
+        ErrorKind::Column => Code::ColumnNotFound,
         ErrorKind::Permission => Code::PermissionDenied,
         ErrorKind::Type => Code::PrecisionLost,
         ErrorKind::Cancelled => Code::Cancelled,
@@ -282,5 +283,8 @@ pub(crate) fn diagnostic(error: &EngineError, what: &str, otherwise: Code) -> Di
     };
     let mut diagnostic = Diagnostic::error(code, format!("{what}: {}", error.message));
     diagnostic.hint.clone_from(&error.hint);
+    if error.kind == ErrorKind::Column {
+        diagnostic.hint.get_or_insert_with(|| "check the name against the columns of the relations that the model reads".to_owned());
+    }
     diagnostic
 }

@@ -9,6 +9,7 @@ pub fn explained(adapter: Option<&dyn Adapter>, error: &EngineError, what: &str)
         ErrorKind::Connect => Code::ConnectionFailed,
         ErrorKind::Auth => Code::AuthFailed,
         ErrorKind::Missing => Code::RelationMissing,
+        ErrorKind::Column => Code::ColumnNotFound,
         ErrorKind::Permission => Code::PermissionDenied,
         ErrorKind::Type => Code::PrecisionLost,
         ErrorKind::Statement | ErrorKind::Io => Code::DatabaseError,
@@ -26,6 +27,9 @@ pub fn explained(adapter: Option<&dyn Adapter>, error: &EngineError, what: &str)
             out.code = code;
         }
         out.hint = out.hint.or(classified.hint);
+    }
+    if error.kind == ErrorKind::Column {
+        out.hint.get_or_insert_with(|| "check the name against the columns of the relations that the model reads".to_owned());
     }
     out
 }

@@ -74,12 +74,14 @@ impl Printer {
             Severity::Warning | Severity::Note => !self.quiet,
         };
         if shown {
-            let label = match d.severity {
-                Severity::Error => self.paint("Error", Tone::Bad),
-                Severity::Warning => self.paint("Warning", Tone::Warn),
-                Severity::Note => "Note".to_owned(),
+            // The text of warnings and notes says itself what it is.
+            let text = d.to_string();
+            let text = match d.severity {
+                Severity::Error => format!("{} {}", self.paint("Error", Tone::Bad), text.trim_end()),
+                Severity::Warning => format!("{} {}", self.paint("Warning", Tone::Warn), text.trim_start_matches("warning ").trim_end()),
+                Severity::Note => format!("Note {}", text.trim_start_matches("note ").trim_end()),
             };
-            self.put(&format!("{}  {label}: {}\n", clock(), d.to_string().trim_end()));
+            self.put(&format!("{}  {text}\n", clock()));
         }
     }
 

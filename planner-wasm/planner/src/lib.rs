@@ -4,6 +4,7 @@
 //! Nothing here opens a connection, knows a product, or guesses: what is not understood is not pushed.
 
 pub mod catalog;
+mod columns;
 pub mod dialect;
 pub mod ir;
 mod needs;
@@ -51,7 +52,8 @@ pub struct PlanRequest<'a> {
 ///
 /// # Errors
 /// `DVT3001`/`DVT3002` for text that cannot be read, `DVT3004` for a table of no known target, `DVT003` for
-/// text whose dialect the compute does not speak, `DVT011` for a needed column whose type cannot be carried.
+/// text whose dialect the compute does not speak, `DVT010` for a column that
+/// is certainly not there, `DVT011` for a needed column whose type cannot be carried.
 pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
     let about = |d: Diagnostic| d.about(request.unique_id.as_str());
     let sheet = request.sheets.get(request.dialect).map_err(about)?;
@@ -80,6 +82,9 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
         return Err(about(Diagnostic::error(Code::NotTranslatable, message).hint(hint)));
     }
     let tables = residual::tables(request.sql, &query, request.relations).map_err(about)?;
+    if let Some(missing) = columns::missing(request.sql, &query, &tables, request.catalog) {
+        return Err(about(missing));
+    }
     let needs = needs::columns(&query, &tables, request.catalog);
     let filters = pushdown::filters::find(&query, &tables, request, sheet);
     for (i, table) in tables.iter().enumerate() {

@@ -31,7 +31,9 @@ fn failure(e: &duckdb::Error) -> EngineError {
         return EngineError::new(ErrorKind::Version, text)
             .hint("the file was written by a newer DuckDB than the 1.5 that is built in; export it with that version");
     }
-    let kind = if has("does not exist") {
+    let kind = if has("Referenced column") || has("does not have a column named") {
+        ErrorKind::Column
+    } else if has("does not exist") {
         ErrorKind::Missing
     } else if has("IO Error") {
         ErrorKind::Io

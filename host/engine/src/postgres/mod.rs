@@ -208,7 +208,8 @@ fn failure(e: &postgres::Error) -> EngineError {
     let state = db.code().code();
     let kind = match state {
         s if s.starts_with("28") => ErrorKind::Auth,
-        "3D000" | "3F000" | "42P01" | "42703" => ErrorKind::Missing,
+        "3D000" | "3F000" | "42P01" => ErrorKind::Missing,
+        "42703" => ErrorKind::Column,
         "42501" => ErrorKind::Permission,
         "57014" => ErrorKind::Cancelled,
         s if s.starts_with("08") || s.starts_with("57P") => ErrorKind::Connect,
