@@ -16,51 +16,73 @@ pub enum Ended {
     Badly,
 }
 
-/// The nodes to run and what each waits for.
+/// The nodes to run and what each waits for. Places in `order` stand for nodes.
 #[derive(Debug, Clone, Default)]
 pub struct Schedule {
     /// In the order of the graph.
     pub order: Vec<UniqueId>,
-    waits: BTreeMap<UniqueId, BTreeSet<UniqueId>>,
+    /// How many nodes each waits for.
+    waits: Vec<usize>,
+    /// Who waits for each.
+    waited: Vec<Vec<usize>>,
 }
 
 impl Schedule {
     /// Edges between `chosen` nodes, also through nodes that are not chosen. With `tests_first` (build) a node
     /// also waits for the tests of what it reads.
     pub fn new(manifest: &Manifest, graph: &Graph, chosen: &BTreeSet<UniqueId>, tests_first: bool) -> Self {
-        let mut above: BTreeMap<&UniqueId, BTreeSet<UniqueId>> = BTreeMap::new();
-        let mut order = Vec::new();
+        let order: Vec<UniqueId> = graph.order().filter(|id| chosen.contains(*id)).cloned().collect();
+        let places: BTreeMap<&UniqueId, usize> = order.iter().enumerate().map(|(i, id)| (id, i)).collect();
+        // The chosen nodes that a node reads, through nodes that are not chosen.
+        let mut above: BTreeMap<&UniqueId, BTreeSet<usize>> = BTreeMap::new();
         for id in graph.order() {
             let mut set = BTreeSet::new();
             for parent in graph.parents(id) {
-                if chosen.contains(parent) {
-                    set.insert(parent.clone());
-                } else if let Some(further) = above.get(parent) {
-                    set.extend(further.iter().cloned());
+                match places.get(parent) {
+                    Some(place) => {
+                        set.insert(*place);
+                    }
+                    None => set.extend(above.get(parent).into_iter().flatten().copied()),
                 }
             }
             above.insert(id, set);
-            if chosen.contains(id) {
-                order.push(id.clone());
-            }
         }
-        let mut waits: BTreeMap<UniqueId, BTreeSet<UniqueId>> =
-            order.iter().map(|id| (id.clone(), above.get(id).cloned().unwrap_or_default())).collect();
+        let mut waits: Vec<BTreeSet<usize>> = order.iter().map(|id| above.get(id).cloned().unwrap_or_default()).collect();
         if tests_first {
-            let is_test = |id: &UniqueId| manifest.nodes.get(id).is_some_and(|n| n.resource_type == ResourceType::Test);
-            for test in order.iter().filter(|id| is_test(id)) {
-                let parents = waits.get(test).cloned().unwrap_or_default();
-                let below: BTreeSet<&UniqueId> = parents.iter().flat_map(|p| graph.descendants(p, None)).filter_map(|d| order.iter().find(|o| **o == d)).collect();
-                for node in below.into_iter().filter(|id| !is_test(id) && !parents.contains(*id)) {
-                    // Only what comes after everything the test reads can wait for it.
-                    let ancestors = graph.ancestors(node, None);
-                    if parents.iter().all(|p| ancestors.contains(p)) {
-                        waits.entry(node.clone()).or_default().insert(test.clone());
-                    }
+            let is_test = |place: usize| manifest.nodes.get(&order[place]).is_some_and(|n| n.resource_type == ResourceType::Test);
+            let mut children: Vec<Vec<usize>> = vec![Vec::new(); order.len()];
+            for (place, parents) in waits.iter().enumerate().filter(|(place, _)| !is_test(*place)) {
+                for parent in parents {
+                    children[*parent].push(place);
+                }
+            }
+            let below = |place: usize| -> BTreeSet<usize> {
+                graph.descendants(&order[place], None).iter().filter_map(|id| places.get(id)).copied().filter(|p| !is_test(*p)).collect()
+            };
+            for test in (0..order.len()).filter(|place| is_test(*place)) {
+                let parents: Vec<usize> = waits[test].iter().copied().collect();
+                // Only what comes after everything the test reads can wait for it.
+                let after: BTreeSet<usize> = match parents.as_slice() {
+                    [] => BTreeSet::new(),
+                    [one] => children[*one].iter().copied().collect(),
+                    [first, rest @ ..] => rest.iter().fold(below(*first), |left, p| left.intersection(&below(*p)).copied().collect()),
+                };
+                for place in after {
+                    waits[place].insert(test);
                 }
             }
         }
-        Self { order, waits }
+        Self::of(order, &waits)
+    }
+
+    fn of(order: Vec<UniqueId>, waits: &[BTreeSet<usize>]) -> Self {
+        let mut waited = vec![Vec::new(); order.len()];
+        for (place, parents) in waits.iter().enumerate() {
+            for parent in parents {
+                waited[*parent].push(place);
+            }
+        }
+        Self { order, waits: waits.iter().map(BTreeSet::len).collect(), waited }
     }
 
     /// Runs `work` for every node on `threads` threads. `work` gets the id, its number from 1 and its thread's.
@@ -74,8 +96,9 @@ impl Schedule {
         skip: &(dyn Fn(&UniqueId, usize, Option<&UniqueId>) + Sync),
     ) {
         let state = Mutex::new(State {
-            waiting: self.waits.clone(),
-            ready: self.order.iter().enumerate().filter(|(_, id)| self.waits.get(*id).is_none_or(BTreeSet::is_empty)).map(|(i, _)| i).collect(),
+            left: self.waits.clone(),
+            ready: (0..self.order.len()).filter(|place| self.waits[*place] == 0).collect(),
+            over: vec![false; self.order.len()],
             open: self.order.len(),
             started: 0,
             stop: false,
@@ -85,93 +108,81 @@ impl Schedule {
             for thread in 1..=threads.max(1) {
                 let (state, changed) = (&state, &changed);
                 scope.spawn(move || {
-                    loop {
-                        let mut held = state.lock().unwrap_or_else(PoisonError::into_inner);
-                        let next = loop {
-                            if held.open == 0 {
-                                changed.notify_all();
-                                return;
-                            }
-                            if let Some(next) = held.ready.pop_first() {
-                                break next;
-                            }
-                            held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
-                        };
-                        let id = &self.order[next];
-                        held.started += 1;
-                        let number = held.started;
-                        if held.stop || cancel.is_cancelled() {
-                            self.finish(&mut held, next);
-                            drop(held);
+                    while let Some((place, number, stopped)) = next(state, changed) {
+                        let id = &self.order[place];
+                        let ended = if stopped || cancel.is_cancelled() {
                             skip(id, number, None);
-                            changed.notify_all();
-                            continue;
-                        }
-                        drop(held);
-                        let ended = work(id, number, thread);
+                            Ended::Well
+                        } else {
+                            work(id, number, thread)
+                        };
                         let mut held = state.lock().unwrap_or_else(PoisonError::into_inner);
-                        let mut skipped = Vec::new();
-                        if ended == Ended::Badly {
-                            held.stop |= fail_fast;
-                            skipped = self.below(&held, next);
-                            for at in &skipped {
-                                held.waiting.remove(&self.order[*at]);
-                                held.open -= 1;
-                            }
-                        }
-                        self.finish(&mut held, next);
-                        let mut number = held.started;
-                        held.started += skipped.len();
+                        let lost = if ended == Ended::Badly { self.below(&held, place) } else { Vec::new() };
+                        held.stop |= fail_fast && ended == Ended::Badly;
+                        self.finish(&mut held, place, &lost);
+                        let first = held.started;
+                        held.started += lost.len();
                         drop(held);
-                        for at in skipped {
-                            number += 1;
-                            skip(&self.order[at], number, Some(id));
+                        for (i, place) in lost.into_iter().enumerate() {
+                            skip(&self.order[place], first + i + 1, Some(id));
                         }
                         changed.notify_all();
                     }
+                    changed.notify_all();
                 });
             }
         });
     }
 
-    /// Everything that waits for `at`, also indirectly, in order.
-    fn below(&self, state: &State, at: usize) -> Vec<usize> {
-        let mut lost: BTreeSet<&UniqueId> = BTreeSet::from([&self.order[at]]);
-        let mut out = Vec::new();
-        // Tests wait for what they test and may be waited for by nodes earlier in the order: repeat until stable.
-        loop {
-            let before = out.len();
-            for (i, id) in self.order.iter().enumerate() {
-                if !lost.contains(id) && state.waiting.get(id).is_some_and(|w| w.iter().any(|p| lost.contains(p))) {
-                    lost.insert(id);
-                    out.push(i);
+    /// Everything that waits for `place` and is not over, also indirectly, in order.
+    fn below(&self, state: &State, place: usize) -> Vec<usize> {
+        let mut lost = BTreeSet::new();
+        let mut open = vec![place];
+        while let Some(place) = open.pop() {
+            for child in self.waited[place].iter().copied().filter(|c| !state.over[*c]) {
+                if lost.insert(child) {
+                    open.push(child);
                 }
             }
-            if out.len() == before {
-                out.sort_unstable();
-                return out;
-            }
         }
+        lost.into_iter().collect()
     }
 
-    fn finish(&self, state: &mut State, at: usize) {
-        state.open -= 1;
-        let id = &self.order[at];
-        state.waiting.remove(id);
-        for (i, other) in self.order.iter().enumerate() {
-            if let Some(waits) = state.waiting.get_mut(other)
-                && waits.remove(id)
-                && waits.is_empty()
-            {
-                state.ready.insert(i);
+    /// `place` and those lost with it are over; who waited only for `place` is ready.
+    fn finish(&self, state: &mut State, place: usize, lost: &[usize]) {
+        for gone in lost.iter().copied().chain([place]) {
+            state.over[gone] = true;
+            state.open -= 1;
+        }
+        for child in self.waited[place].iter().copied().filter(|c| lost.binary_search(c).is_err()) {
+            state.left[child] -= 1;
+            if state.left[child] == 0 && !state.over[child] {
+                state.ready.insert(child);
             }
         }
     }
 }
 
+/// The next ready node, its number and whether nothing more may start; None when all are over.
+fn next(state: &Mutex<State>, changed: &Condvar) -> Option<(usize, usize, bool)> {
+    let mut held = state.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        if held.open == 0 {
+            return None;
+        }
+        if let Some(place) = held.ready.pop_first() {
+            held.started += 1;
+            return Some((place, held.started, held.stop));
+        }
+        held = changed.wait(held).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
 struct State {
-    waiting: BTreeMap<UniqueId, BTreeSet<UniqueId>>,
+    /// How many nodes each still waits for.
+    left: Vec<usize>,
     ready: BTreeSet<usize>,
+    over: Vec<bool>,
     open: usize,
     started: usize,
     stop: bool,
@@ -183,13 +194,13 @@ mod tests {
     use super::{Ended, Schedule};
     use dvt_federation::Cancellation;
     use dvt_project::UniqueId;
+    use std::collections::BTreeSet;
     use std::sync::Mutex;
 
     fn schedule(edges: &[(&str, &[&str])]) -> Schedule {
-        Schedule {
-            order: edges.iter().map(|(id, _)| UniqueId::from(*id)).collect(),
-            waits: edges.iter().map(|(id, w)| (UniqueId::from(*id), w.iter().map(|p| UniqueId::from(*p)).collect())).collect(),
-        }
+        let place = |name: &str| edges.iter().position(|(id, _)| *id == name).unwrap();
+        let waits: Vec<BTreeSet<usize>> = edges.iter().map(|(_, w)| w.iter().map(|p| place(p)).collect()).collect();
+        Schedule::of(edges.iter().map(|(id, _)| UniqueId::from(*id)).collect(), &waits)
     }
 
     fn run(schedule: &Schedule, threads: usize, fail_fast: bool, bad: &str) -> (Vec<String>, Vec<String>) {

@@ -183,13 +183,20 @@ impl Runner {
             return done;
         };
         let database = Arc::new(Database::new(self.databases.clone()));
-        let outcome = match node.resource_type {
+        // A bug in one node must not take the run with it: the other nodes' threads would wait for it for ever.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match node.resource_type {
             ResourceType::Seed => seed::load(self, node, &database, &mut done),
             ResourceType::Test => test::run(self, node, &database, &mut done),
-            ResourceType::Snapshot => Err(Diagnostic::error(Code::MaterializationUnsupported, format!("snapshot `{}`: snapshots are not built by this version", node.name))),
-            _ => model::run(self, node, &database, &mut done),
-        };
+            ResourceType::Snapshot => {
+                let text = format!("snapshot `{}`: snapshots are not built by this version", node.name);
+                Err(Diagnostic::error(Code::MaterializationUnsupported, text))
+            }
+            ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => model::run(self, node, &database, &mut done),
+        }))
+        .unwrap_or_else(|_| Err(Diagnostic::error(Code::Internal, format!("a bug stopped `{}`; what it was stands above", node.name))));
         if let Err(error) = outcome {
+            // What a cancelled statement says differs by product and tells nothing more.
+            let error = if self.databases.cancel.is_cancelled() { Diagnostic::error(Code::Cancelled, "cancelled by the user") } else { error };
             let error = if error.node.is_none() { error.about(id.as_str()) } else { error };
             done.fail(error);
         }

@@ -119,7 +119,8 @@ impl Task {
         };
         schedule.run(threads, self.settings.fail_fast, &self.cancel, &work, &skip);
         let mut done = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|d| schedule.order.iter().position(|id| *id == d.id));
+        let places: BTreeMap<&UniqueId, usize> = schedule.order.iter().enumerate().map(|(i, id)| (id, i)).collect();
+        done.sort_by_key(|d| places.get(&d.id).copied());
         done
     }
 
