@@ -42,18 +42,6 @@ impl Plugins {
         self.registry.implicit_compute()
     }
 
-    /// Compute type to the dialect of its engine.
-    pub fn compute_dialects(&self) -> std::collections::BTreeMap<String, String> {
-        let computes = self.registry.list().into_iter().filter(|l| l.manifest.kind == PluginKind::Compute);
-        computes
-            .flat_map(|l| l.manifest.types)
-            .filter_map(|t| {
-                let plan = self.registry.compute(&t).and_then(|c| c.plan(&serde_json::json!({}))).ok()?;
-                Some((t, plan.dialect))
-            })
-            .collect()
-    }
-
     pub fn list(&self) -> Vec<Listed> {
         self.registry.list()
     }

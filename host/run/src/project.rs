@@ -167,7 +167,6 @@ fn input(settings: &Settings, home: &Home, root: &Path, plugins: &Plugins, start
         profile: settings.profile.clone(),
         compute: settings.compute.clone(),
         full_refresh: settings.full_refresh,
-        compute_dialects: plugins.compute_dialects(),
         implicit_compute: plugins.implicit_compute().unwrap_or_else(|| EMBEDDED_DRIVER.to_owned()),
         adapter_packages,
         adapters,

@@ -11,7 +11,7 @@ use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
 use dvt_project::config;
 use dvt_project::generic_test::TestOwner;
 use dvt_project::properties::PatchKind;
-use dvt_project::{ExecutionPath, FileKind, Manifest, Node, ProjectInput, RefCall, RelationName, ResourceType, Skeleton, SqlFile, TargetName, TestFacts, UniqueId, paths};
+use dvt_project::{FileKind, Manifest, Node, ProjectInput, RefCall, RelationName, ResourceType, Skeleton, SqlFile, TargetName, TestFacts, UniqueId, paths};
 use minijinja::Value;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
@@ -84,7 +84,6 @@ pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
         return Err(errors);
     }
     warnings.extend(paths::resolve(&mut manifest, &input)?);
-    neutral_tests(&macros, &input, &mut manifest);
     name_relations(&macros, &mut manifest, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
@@ -400,19 +399,6 @@ fn exposures(skeleton: &Skeleton, shared: &Arc<Shared>, manifest: &mut Manifest,
             }
         }
         manifest.exposures.insert(exposure.unique_id.clone(), exposure);
-    }
-}
-
-/// The built-in generic tests say the same in every dialect: a federated one is read in its compute's (SPEC T8, T9).
-fn neutral_tests(shared: &Shared, input: &ProjectInput, manifest: &mut Manifest) {
-    let Manifest { nodes, computes, .. } = manifest;
-    for node in nodes.values_mut().filter(|n| n.execution == ExecutionPath::Federation && n.config_str("dialect").is_none()) {
-        let Some(test) = node.test.as_ref().and_then(|t| t.generic.as_ref().filter(|_| t.namespace.is_none())) else { continue };
-        let built_in = shared.macros.find(&node.package, &format!("test_{test}")).is_some_and(|m| m.def.package == macros::GLOBAL);
-        let dialect = computes.get(&node.compute).and_then(|c| input.compute_dialects.get(&c.kind));
-        if let (true, Some(dialect)) = (built_in, dialect) {
-            node.dialect = dialect.as_str().into();
-        }
     }
 }
 

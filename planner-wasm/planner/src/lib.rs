@@ -6,6 +6,7 @@
 pub mod catalog;
 mod columns;
 pub mod dialect;
+pub mod explain;
 pub mod ir;
 mod needs;
 mod parse;

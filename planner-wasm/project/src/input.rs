@@ -27,9 +27,6 @@ pub struct ProjectInput {
     /// The `type` of the compute that exists without `computes.yml` (SPEC F7); the host names it.
     #[serde(default)]
     pub implicit_compute: String,
-    /// Compute type to the dialect its engine runs; the host asks the plugins.
-    #[serde(default)]
-    pub compute_dialects: BTreeMap<String, String>,
     /// Macro packages of the adapter plugins in use (SPEC F4): adapter type to files of the package.
     pub adapter_packages: BTreeMap<String, BTreeMap<String, String>>,
     /// Facts of adapter types that parsing needs (from the plugins' dialect sheets).
