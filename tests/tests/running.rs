@@ -130,6 +130,27 @@ fn a_built_in_test_across_dialects_runs_in_the_compute_unless_text_compares_loos
 }
 
 #[test]
+fn writers_of_one_file_take_turns() {
+    let model = "{{ config(materialized='table', target='crm') }} select * from {{ ref('customers') }}";
+    let names: Vec<String> = (0..8).map(|i| format!("models/m{i}.sql")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), model)).collect();
+    let world = world(&files);
+    for _ in 0..2 {
+        let said = world.dvt("p", &["build", "--threads", "8"]).ok();
+        assert!(said.out.contains("PASS=10 WARN=0 ERROR=0"), "{}", said.out);
+    }
+}
+
+#[test]
+fn a_plain_project_runs_on_dev_and_prod_and_never_federates() {
+    let world = world(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "{{ config(materialized='table') }} select * from {{ ref('a') }}")]);
+    for target in ["wh", "shop"] {
+        let said = world.dvt("p", &["run", "--target", target]).ok();
+        assert!(!said.out.contains("[federation]") && said.out.contains("PASS=2"), "{}", said.out);
+    }
+}
+
+#[test]
 fn an_unreachable_target_fails_its_nodes_only() {
     let world = world(&[
         ("models/fine.sql", "{{ config(target='shop') }} select 1 as one"),

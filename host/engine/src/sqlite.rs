@@ -79,6 +79,9 @@ fn cell(value: ValueRef<'_>) -> Result<Cell<'_>, EngineError> {
 impl Connection for SqliteConnection {
     fn execute(&mut self, sql: &str) -> Result<Executed, EngineError> {
         let before = self.inner.total_changes();
+        // A deferred transaction that turns out to write fails at once when another session wrote since its first
+        // read; one that says so from its start waits its turn.
+        let sql = if sql.trim().eq_ignore_ascii_case("begin") { "BEGIN IMMEDIATE" } else { sql };
         self.inner.execute_batch(sql).map_err(|e| failure(&e))?;
         let changed = self.inner.total_changes() - before;
         Ok(Executed { rows: Some(changed), tag: "OK".to_owned() })
@@ -160,7 +163,7 @@ impl Connection for SqliteConnection {
 
     fn begin_snapshot(&mut self) -> Result<(), EngineError> {
         // A deferred transaction takes its snapshot at its first read; this read takes it now.
-        self.execute("BEGIN")?;
+        self.inner.execute_batch("BEGIN DEFERRED").map_err(|e| failure(&e))?;
         self.query("SELECT count(*) FROM sqlite_schema", None).map(drop)
     }
 

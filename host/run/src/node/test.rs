@@ -1,7 +1,8 @@
 //! A data test: its counting query, on its target or federated, and what the counts mean.
 
 use super::federate::{collect, plan_node};
-use super::{Done, Runner, Status, neutral, span};
+use super::neutral::in_compute_dialect;
+use super::{Done, Runner, Status, span};
 use crate::database::Database;
 use crate::printer::now;
 use crate::values;
@@ -23,8 +24,8 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
             result.columns.into_iter().map(|(name, _)| name).zip(result.rows.into_iter().next().unwrap_or_default()).collect()
         }
         ExecutionPath::Federation => {
-            neutral::check(&runner.project, node, &query.compiled, database)?;
-            let planned = plan_node(&runner.project, node, &query.compiled, database)?;
+            let neutral = in_compute_dialect(&runner.project, node, &query.compiled, database)?;
+            let planned = plan_node(&runner.project, neutral.as_ref().unwrap_or(node), &query.compiled, database)?;
             runner.artifacts.planned(&planned.plan);
             let collected = collect(&runner.project, &runner.databases, &planned.plan, None)?;
             done.plan = Some(planned.plan);
