@@ -35,7 +35,9 @@ wasm-target:
 build: setup
 	cargo build $(CARGO_FLAGS) -p dvt
 	cargo run -q $(CARGO_FLAGS) -p xtask -- plugins
-	mkdir -p dist/bin dist/lib dist/plugins
+	cargo run -q $(CARGO_FLAGS) -p xtask -- planner
+	mkdir -p dist/bin dist/lib dist/plugins dist/planner
+	cp -f $(CARGO_TARGET_DIR)/planner/*.wasm dist/planner/
 	cp -f $(CARGO_TARGET_DIR)/release/dvt dist/bin/dvt
 	cp -f $(DUCKDB_LIB_DIR)/libduckdb.so dist/lib/
 	cp -f $(CARGO_TARGET_DIR)/plugins/*.wasm dist/plugins/

@@ -1,5 +1,6 @@
-//! Tasks of the repository: `cargo xtask plugins`.
+//! Tasks of the repository: `cargo xtask plugins`, `cargo xtask planner`.
 
+mod planner;
 mod plugins;
 
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ fn main() -> std::process::ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
         "plugins" => plugins::build(&root, &target),
-        other => Err(format!("`{other}` is no task; tasks: plugins").into()),
+        "planner" => planner::build(&root, &target),
+        other => Err(format!("`{other}` is no task; tasks: plugins, planner").into()),
     };
     match done {
         Ok(files) => {
