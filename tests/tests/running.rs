@@ -130,6 +130,19 @@ fn a_built_in_test_across_dialects_runs_in_the_compute_unless_text_compares_loos
 }
 
 #[test]
+fn a_federated_model_may_read_the_file_it_writes() {
+    let many = "{{ config(materialized='table', target='crm') }} with recursive n(i) as (select 1 union all select i + 1 from n where i < 200000) select cast(i as integer) as id, cast('name ' || i as text) as name from n";
+    let model = "{{ config(materialized='incremental', target='crm', dialect='duckdb', unique_key='id') }}
+select m.id, m.name, o.amount from {{ ref('many') }} m left join {{ ref('orders') }} o on o.customer_id = m.id
+{% if is_incremental() %} where m.id not in (select t.id from {{ this }} t where t.id > 10) {% endif %}";
+    let world = world(&[("models/many.sql", many), ("models/joined.sql", model)]);
+    for _ in 0..2 {
+        world.dvt("p", &["build"]).ok();
+        assert_eq!(rows(&world, "select count(*) as n from {{ ref('joined') }}")[0]["n"], 200_001);
+    }
+}
+
+#[test]
 fn writers_of_one_file_take_turns() {
     let model = "{{ config(materialized='table', target='crm') }} select * from {{ ref('customers') }}";
     let names: Vec<String> = (0..8).map(|i| format!("models/m{i}.sql")).collect();

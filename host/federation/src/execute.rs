@@ -182,7 +182,10 @@ fn federated(
     for scan in &plan.scans {
         // The engine may scan a view twice where the text names it once (a CTE read twice and inlined), so
         // with a CTE the rows are kept. A second read of a stream that was not kept is an error, never empty.
-        let reads = if residual.sql.to_lowercase().contains("with") { Reads::Several } else { Reads::Once };
+        // What comes from the target itself is read to its end before anything is written there: some products let
+        // nobody write a file while it is read.
+        let kept = residual.sql.to_lowercase().contains("with") || scan.source == plan.target;
+        let reads = if kept { Reads::Several } else { Reads::Once };
         senders.push(compute.attach(&scan.name, schema(&scan.columns), reads, None).map_err(compute_error)?);
     }
     let mut wanted = true;

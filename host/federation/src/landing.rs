@@ -175,20 +175,19 @@ fn receive(
 ) -> Result<(Vec<LandedColumn>, u64), Loaded> {
     let mut described = None;
     let mut first = None;
+    let mut ended = false;
     loop {
         match receiver.recv() {
-            Ok(Message::Columns(columns)) => {
-                let complete = columns.iter().all(|c| c.canonical.is_some());
-                described = Some(columns);
-                if complete {
-                    break;
-                }
-            }
+            // The table is made with the first rows at hand: until then the target may still be read from.
+            Ok(Message::Columns(columns)) => described = Some(columns),
             Ok(Message::Batch(batch)) => {
                 first = Some(batch);
                 break;
             }
-            Ok(Message::End(true)) => break,
+            Ok(Message::End(true)) => {
+                ended = true;
+                break;
+            }
             Ok(Message::End(false)) | Err(_) => return Err(Loaded::ComputeFailed),
         }
     }
@@ -197,7 +196,6 @@ fn receive(
     };
     let columns = create(described, first.as_ref(), types, landing, connection)?;
     let want = wanted(&columns);
-    let mut ended = false;
     let mut batches = std::iter::from_fn(|| {
         if ended {
             return None;
