@@ -2,7 +2,8 @@
 
 use crate::arguments::{Global, Selection};
 use dvt_run::Stream;
+use dvt_run::task::Task;
 
 pub fn command(global: &Global, selection: &Selection) -> u8 {
-    super::run_task("build", global, selection, Stream::Out, |task| task.run())
+    super::run_task("build", global, selection, Stream::Out, Task::run)
 }

@@ -2,7 +2,8 @@
 
 use crate::arguments::{Global, Selection};
 use dvt_run::Stream;
+use dvt_run::task::Task;
 
 pub fn command(global: &Global) -> u8 {
-    super::run_task("clean", global, &Selection::default(), Stream::Out, |task| task.clean())
+    super::run_task("clean", global, &Selection::default(), Stream::Out, Task::clean)
 }

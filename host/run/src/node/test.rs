@@ -14,6 +14,10 @@ use std::sync::Arc;
 
 pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
     let compiled = runner.compile(node, database, done)?;
+    if node.config.get("store_failures").and_then(Value::as_bool) == Some(true) {
+        let text = format!("test `{}`: the failures are counted; this version does not store them", node.name);
+        done.warnings.push(Diagnostic::warning(Code::MaterializationUnsupported, text).about(node.unique_id.as_str()));
+    }
     let query = runner.project.engine.test_query(&node.unique_id, &compiled)?;
     runner.artifacts.executed(node, std::slice::from_ref(&query.compiled.sql))?;
     let began = now();
