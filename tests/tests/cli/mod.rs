@@ -55,8 +55,8 @@ impl World {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    /// Runs the binary in a folder of the world, DVT home beside it, nothing else of the caller's environment.
-    pub fn dvt(&self, folder: &str, words: &[&str]) -> Said {
+    /// The binary in a folder of the world, DVT home beside it, nothing else of the caller's environment.
+    pub fn command(&self, folder: &str, words: &[&str]) -> Command {
         let build = build_folder();
         let binary = build.join("dvt");
         assert!(binary.is_file(), "{} is missing: cargo build --release -p dvt", binary.display());
@@ -68,8 +68,16 @@ impl World {
             command.envs(std::env::var_os(name).map(|v| (name, v)));
         }
         command.env("HOME", self.path("user")).env("DVT_PROFILES_DIR", self.home()).env("DVT_PLUGIN_PATH", plugins);
-        let output = command.output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        command
     }
+    pub fn dvt(&self, folder: &str, words: &[&str]) -> Said {
+        said(self.command(folder, words))
+    }
+}
+
+/// Runs to the end.
+pub fn said(mut command: Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
