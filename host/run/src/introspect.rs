@@ -2,7 +2,8 @@
 
 use crate::failure::explained;
 use crate::pool::{Pool, Session};
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, make_array};
+use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::Connection;
@@ -141,9 +142,38 @@ fn number(text: &str) -> Option<u64> {
     (value >= 0.0).then_some(value as u64)
 }
 
+/// A value as text; None is NULL.
 pub(crate) fn cell(column: &ArrayRef, row: usize) -> Option<String> {
     if column.is_null(row) {
         return None;
     }
-    ArrayFormatter::try_new(column.as_ref(), &FormatOptions::default()).ok().map(|f| f.value(row).to_string())
+    let options = FormatOptions::default();
+    // The formatter knows offsets, not names; the engine's instants are all in UTC.
+    let instant = match column.data_type() {
+        DataType::Timestamp(unit, Some(zone)) if zone.as_ref() == "UTC" => {
+            let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
+            column.slice(row, 1).to_data().into_builder().data_type(kind).build().ok().map(make_array)
+        }
+        _ => None,
+    };
+    let (column, row) = instant.as_ref().map_or((column, row), |one| (one, 0));
+    // A type without a text form must not look like NULL.
+    let text = ArrayFormatter::try_new(column.as_ref(), &options).map(|f| f.value(row).to_string());
+    Some(text.unwrap_or_else(|e| format!("({}: {e})", column.data_type())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+    use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+    use std::sync::Arc;
+
+    #[test]
+    fn an_instant_is_shown_in_utc_and_never_as_null() {
+        let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![None, Some(1_500_000)]).with_timezone("UTC"));
+        assert_eq!(cell(&column, 1).as_deref(), Some("1970-01-01T00:00:01.500Z"));
+        assert_eq!(cell(&column, 0), None);
+        let odd: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(0)]).with_timezone("Mars/Olympus"));
+        assert!(cell(&odd, 0).is_some());
+    }
 }
