@@ -147,7 +147,9 @@ pub(crate) fn cell(column: &ArrayRef, row: usize) -> Option<String> {
     if column.is_null(row) {
         return None;
     }
-    let options = FormatOptions::default();
+    let options = FormatOptions::default()
+        .with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"))
+        .with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.f%:z"));
     // The formatter knows offsets, not names; the engine's instants are all in UTC.
     let instant = match column.data_type() {
         DataType::Timestamp(unit, Some(zone)) if zone.as_ref() == "UTC" => {
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn an_instant_is_shown_in_utc_and_never_as_null() {
         let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![None, Some(1_500_000)]).with_timezone("UTC"));
-        assert_eq!(cell(&column, 1).as_deref(), Some("1970-01-01T00:00:01.500Z"));
+        assert_eq!(cell(&column, 1).as_deref(), Some("1970-01-01 00:00:01.500+00:00"));
         assert_eq!(cell(&column, 0), None);
         let odd: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(0)]).with_timezone("Mars/Olympus"));
         assert!(cell(&odd, 0).is_some());
