@@ -20,8 +20,8 @@ pub fn explained(adapter: Option<&dyn Adapter>, error: &EngineError, what: &str)
     out.hint.clone_from(&error.hint);
     let classified = adapter.and_then(|a| a.classify_error(error.sqlstate.as_deref(), &error.message).ok());
     if let Some(classified) = classified {
-        // Where the engine already knows the kind, the plugin only adds advice.
-        if error.kind == ErrorKind::Statement
+        // Where the engine already knows the kind, the plugin only adds advice; what is missing, it can tell apart.
+        if matches!(error.kind, ErrorKind::Statement | ErrorKind::Missing)
             && let Ok(code) = classified.code.parse()
         {
             out.code = code;

@@ -37,14 +37,28 @@ fn command(program: &Path) -> Command {
 
 impl PostgresServer {
     pub fn start() -> Self {
+        Self::start_as("trust", "unused")
+    }
+
+    /// As `start`, but user `dvt` needs its password.
+    #[allow(dead_code, reason = "not every test that starts servers asks for passwords")]
+    pub fn start_with_passwords(password: &str) -> Self {
+        Self::start_as("scram-sha-256", password)
+    }
+
+    fn start_as(authentication: &str, password: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
+        let password_file = folder.path().join("password");
+        std::fs::write(&password_file, password).unwrap();
         let _ = Command::new("chown").arg("-R").arg("postgres").arg(folder.path()).output();
         let bin = programs();
         let made = command(&bin.join("initdb"))
-            .args(["-U", "dvt", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .args(["-U", "dvt", "-A", authentication, "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(&data)
+            .arg("--pwfile")
+            .arg(&password_file)
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
