@@ -34,6 +34,7 @@ suite "plugins as components" cargo run -q "${flags[@]}" -p xtask -- plugins
 export DVT_PLUGIN_PATH="$CARGO_TARGET_DIR/plugins"
 suite "planner as a component" cargo run -q "${flags[@]}" -p xtask -- planner
 suite "unit and golden" cargo test --no-fail-fast "${flags[@]}" -p dvt-diagnostic -p dvt-project -p dvt-jinja -p dvt-planner -p dvt-mdm -p dvt-run -p dvt -p dvt-plugin-sdk
+suite "a hostile plugin" cargo run -q "${flags[@]}" -p xtask -- hostile
 suite "contract" cargo test --no-fail-fast "${flags[@]}" -p dvt-plugin-host
 suite "drivers on real servers" cargo test --no-fail-fast "${flags[@]}" -p dvt-engine -p dvt-federation
 suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests

@@ -12,8 +12,9 @@ fn main() -> std::process::ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
         "plugins" => plugins::build(&root, &target),
+        "hostile" => plugins::hostile(&root, &target),
         "planner" => planner::build(&root, &target),
-        other => Err(format!("`{other}` is no task; tasks: plugins, planner").into()),
+        other => Err(format!("`{other}` is no task; tasks: plugins, hostile, planner").into()),
     };
     match done {
         Ok(files) => {

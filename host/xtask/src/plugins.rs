@@ -44,6 +44,23 @@ pub fn build(root: &Path, target: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(written)
 }
 
+/// The component of a plugin that attacks its host, without a manifest, for the host's tests.
+pub fn hostile(root: &Path, target: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).env("CARGO_TARGET_DIR", target);
+    cargo.args(["build", "--locked", "--ignore-rust-version", "--profile", "wasm-release", "--target", "wasm32-unknown-unknown", "-p", "dvt-hostile-plugin"]);
+    if !cargo.status()?.success() {
+        return Err("the hostile plugin does not build".into());
+    }
+    let module = std::fs::read(target.join("wasm32-unknown-unknown/wasm-release/dvt_hostile_plugin.wasm"))?;
+    let component = wit_component::ComponentEncoder::default().validate(true).module(&module)?.encode()?;
+    let out = target.join("hostile");
+    std::fs::create_dir_all(&out)?;
+    let path = out.join("hostile.wasm");
+    std::fs::write(&path, component)?;
+    Ok(vec![path])
+}
+
 /// Adds a custom section at the end.
 fn append(wasm: &mut Vec<u8>, name: &str, content: &[u8]) {
     let mut body = Vec::new();
