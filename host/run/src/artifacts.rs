@@ -6,10 +6,12 @@ use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::Compiled;
 use dvt_planner::ir::FederatedPlan;
-use dvt_project::artifacts::{ArtifactMeta, CompiledNode, manifest_json, render_relation, run_results_json};
+use dvt_project::artifacts::{ArtifactMeta, CompiledNode, ManifestDocument, render_relation, run_results_json};
 use dvt_project::{Node, UniqueId};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,14 +66,23 @@ impl Artifacts {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.unique_id.clone(), plan.clone());
     }
 
-    fn json(&self, name: &str, value: &Value) -> Result<(), Diagnostic> {
-        self.write(&self.folder.join(name), &value.to_string())
+    /// Written beside and renamed: a reader sees the old file or the new one. Nothing of it is held whole.
+    fn json(&self, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
+        let path = self.folder.join(name);
+        let part = self.folder.join(format!("{name}.part"));
+        let failed = |e: String| Diagnostic::error(Code::Artifact, format!("{} cannot be written: {e}", path.display()));
+        std::fs::create_dir_all(&self.folder).map_err(|e| failed(e.to_string()))?;
+        let mut out = std::io::BufWriter::new(std::fs::File::create(&part).map_err(|e| failed(e.to_string()))?);
+        serde_json::to_writer(&mut out, value).map_err(|e| failed(e.to_string()))?;
+        out.flush().map_err(|e| failed(e.to_string()))?;
+        drop(out);
+        std::fs::rename(&part, &path).map_err(|e| failed(e.to_string()))
     }
 
     pub fn manifest(&self, compiled: &BTreeMap<UniqueId, CompiledNode>) -> Result<(), Diagnostic> {
         let generated_at = iso(now());
         let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
-        self.json("manifest.json", &manifest_json(&self.project.manifest, compiled, meta))
+        self.json("manifest.json", &ManifestDocument { manifest: &self.project.manifest, compiled, meta })
     }
 
     /// `manifest.json`, `run_results.json` and `dvt_manifest.json` after nodes ran.

@@ -5,6 +5,7 @@ use crate::generic_test::md5_hex;
 use crate::names::UniqueId;
 use crate::node::{ColumnProperties, Exposure, MacroDef, Manifest, Node, ResourceType, SourceTable};
 use indexmap::IndexMap;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,24 +19,51 @@ pub struct CompiledNode {
     pub extra_ctes: Vec<(UniqueId, String)>,
 }
 
-/// The whole manifest; `compiled` holds the nodes compiled in this invocation.
+/// The whole manifest as a value; `compiled` holds the nodes compiled in this invocation.
 pub fn manifest_json(manifest: &Manifest, compiled: &BTreeMap<UniqueId, CompiledNode>, meta: ArtifactMeta<'_>) -> Value {
-    let writer = Writer { manifest, compiled, meta };
-    let (parents, children) = writer.maps();
-    let disabled: Map<String, Value> = manifest.disabled.iter().map(|(id, n)| (id.to_string(), json!([writer.node(n)]))).collect();
-    json!({
-        "metadata": writer.metadata(),
-        "nodes": object(manifest.nodes.iter().map(|(id, n)| (id.to_string(), writer.node(n)))),
-        "sources": object(manifest.sources.iter().map(|(id, s)| (id.to_string(), writer.source(s)))),
-        "macros": object(manifest.macros.iter().map(|(id, m)| (id.to_string(), macro_json(m)))),
-        "docs": object(manifest.docs.iter().map(|(id, text)| (id.clone(), doc_json(id, text)))),
-        "exposures": object(manifest.exposures.iter().map(|(id, e)| (id.to_string(), exposure_json(e)))),
-        "metrics": {}, "groups": {}, "selectors": {},
-        "disabled": disabled,
-        "parent_map": parents,
-        "child_map": children,
-        "group_map": {}, "saved_queries": {}, "semantic_models": {}, "unit_tests": {}, "functions": {}
-    })
+    serde_json::to_value(ManifestDocument { manifest, compiled, meta }).unwrap_or_default()
+}
+
+/// The manifest for a serializer: one node at a time is in memory, which large projects need.
+#[derive(Clone, Copy)]
+pub struct ManifestDocument<'a> {
+    pub manifest: &'a Manifest,
+    pub compiled: &'a BTreeMap<UniqueId, CompiledNode>,
+    pub meta: ArtifactMeta<'a>,
+}
+
+impl Serialize for ManifestDocument<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { manifest, compiled, meta } = *self;
+        let writer = Writer { manifest, compiled, meta };
+        let (parents, children) = writer.maps();
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("metadata", &writer.metadata())?;
+        out.serialize_entry("nodes", &Each(&manifest.nodes, |_: &UniqueId, n: &Node| writer.node(n)))?;
+        out.serialize_entry("sources", &Each(&manifest.sources, |_: &UniqueId, s: &SourceTable| writer.source(s)))?;
+        out.serialize_entry("macros", &Each(&manifest.macros, |_: &UniqueId, m: &MacroDef| macro_json(m)))?;
+        out.serialize_entry("docs", &Each(&manifest.docs, |id: &String, text: &String| doc_json(id, text)))?;
+        out.serialize_entry("exposures", &Each(&manifest.exposures, |_: &UniqueId, e: &Exposure| exposure_json(e)))?;
+        for empty in ["metrics", "groups", "selectors"] {
+            out.serialize_entry(empty, &Map::new())?;
+        }
+        out.serialize_entry("disabled", &Each(&manifest.disabled, |_: &UniqueId, n: &Node| json!([writer.node(n)])))?;
+        out.serialize_entry("parent_map", &parents)?;
+        out.serialize_entry("child_map", &children)?;
+        for empty in ["group_map", "saved_queries", "semantic_models", "unit_tests", "functions"] {
+            out.serialize_entry(empty, &Map::new())?;
+        }
+        out.end()
+    }
+}
+
+/// A map whose values are made when they are written.
+struct Each<'a, K, T, F>(&'a BTreeMap<K, T>, F);
+
+impl<K: Serialize, T, F: Fn(&K, &T) -> Value> Serialize for Each<'_, K, T, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(k, v)| (k, (self.1)(k, v))))
+    }
 }
 
 fn object(items: impl Iterator<Item = (String, Value)>) -> Value {
@@ -60,7 +88,8 @@ impl Writer<'_> {
         Value::Object(head)
     }
 
-    fn maps(&self) -> (Value, Value) {
+    #[expect(clippy::type_complexity, reason = "two maps of ids, read once where they are made")]
+    fn maps(&self) -> (BTreeMap<&UniqueId, Vec<&UniqueId>>, BTreeMap<&UniqueId, BTreeSet<&UniqueId>>) {
         let m = self.manifest;
         let mut parents: BTreeMap<&UniqueId, Vec<&UniqueId>> = BTreeMap::new();
         let mut children: BTreeMap<&UniqueId, BTreeSet<&UniqueId>> = BTreeMap::new();
@@ -75,7 +104,7 @@ impl Writer<'_> {
             }
             parents.insert(id, unique.into_iter().collect());
         }
-        (json!(parents), json!(children))
+        (parents, children)
     }
 
     fn relation_name(&self, node: &Node) -> Option<String> {

@@ -5,7 +5,7 @@
 mod manifest;
 mod run_results;
 
-pub use manifest::{CompiledNode, manifest_json};
+pub use manifest::{CompiledNode, ManifestDocument, manifest_json};
 pub use run_results::{RunResult, Timing, run_results_json};
 
 use crate::input::{AdapterFacts, ProjectInput};
