@@ -53,5 +53,7 @@ demo: build
 test: setup /usr/lib/postgresql
 	tests/run_suites.sh $(CARGO_FLAGS)
 
-bench: build
-	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench
+# Prints the table of tests/bench/README.md; GENERATOR is the project generator's path.
+GENERATOR ?= ../shared/bench/generate_project.py
+bench: build /usr/lib/postgresql
+	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench -- $(CURDIR)/dist/bin/dvt $(CURDIR)/dist/plugins $(GENERATOR)
