@@ -43,10 +43,15 @@ pub fn value(column: &ArrayRef, row: usize) -> Value {
         DataType::UInt16 => Value::from(column.as_primitive::<UInt16Type>().value(row)),
         DataType::UInt32 => Value::from(column.as_primitive::<UInt32Type>().value(row)),
         DataType::UInt64 => Value::from(column.as_primitive::<UInt64Type>().value(row)),
-        DataType::Float32 => Value::from(column.as_primitive::<Float32Type>().value(row)),
-        DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Float32 => float(f64::from(column.as_primitive::<Float32Type>().value(row))),
+        DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row)),
         _ => cell(column, row).map_or(Value::Null, Value::from),
     }
+}
+
+/// JSON has no NaN and no infinity: they are told by name, never as NULL.
+fn float(value: f64) -> Value {
+    serde_json::Number::from_f64(value).map_or_else(|| Value::from(value.to_string()), Value::Number)
 }
 
 /// What a person sees of a value.

@@ -149,12 +149,8 @@ fn scan(
         }
         let Some(canonical) = &column.canonical else {
             let why = column.refused.as_deref().unwrap_or("it has no exact form elsewhere");
-            let message = format!(
-                "column `{}` of `{}` has the type {}, which cannot be carried: {why}",
-                column.name,
-                sheet.render(&relation.name),
-                column.native
-            );
+            let kind = if column.native.is_empty() { "no declared type".to_owned() } else { format!("the type {}", column.native) };
+            let message = format!("column `{}` of `{}` has {kind} and cannot be carried: {why}", column.name, sheet.render(&relation.name));
             return Err(Diagnostic::error(Code::UnknownType, message).hint("cast it at the source, or leave it out of the query"));
         };
         columns.push(ScanColumn { name: column.name.clone(), native: column.native.clone(), canonical: canonical.clone() });
