@@ -286,6 +286,10 @@ pub(crate) fn diagnostic(error: &EngineError, what: &str, otherwise: Code) -> Di
     };
     let mut diagnostic = Diagnostic::error(code, format!("{what}: {}", error.message));
     diagnostic.hint.clone_from(&error.hint);
+    if error.kind == ErrorKind::Connect {
+        // Opening a session gives its own advice: without it, a session that was open has ended.
+        diagnostic.hint.get_or_insert_with(|| "the session ended while it was in use: run it again, and if it happens again read the server's log".to_owned());
+    }
     if error.kind == ErrorKind::Column {
         diagnostic.hint.get_or_insert_with(|| "check the name against the columns of the relations that the model reads".to_owned());
     }
