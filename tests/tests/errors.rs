@@ -80,3 +80,33 @@ fn a_wrong_password_is_named_without_showing_it() {
         }
     }
 }
+
+/// The attacking plugin that `cargo xtask hostile` builds, with a manifest, in a folder of its own.
+fn hostile(folder: &std::path::Path) {
+    let own = std::env::current_exe().unwrap();
+    let built = own.ancestors().nth(3).unwrap().join("hostile/hostile.wasm");
+    let mut wasm = std::fs::read(&built).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask hostile` (make test does)", built.display()));
+    let manifest = r#"{"id": "hostile", "version": "1.0.0", "contract": "0.1.0", "kind": "adapter", "types": ["hostile"]}"#;
+    let mut body = vec![12];
+    body.extend_from_slice(b"dvt:manifest");
+    body.extend_from_slice(manifest.as_bytes());
+    // A size below 2^14 in two bytes.
+    wasm.extend([0, (body.len() & 0x7f) as u8 | 0x80, (body.len() >> 7) as u8]);
+    wasm.extend(body);
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("hostile.wasm"), wasm).unwrap();
+}
+
+#[test]
+fn a_plugin_that_loops_traps_or_grows_fails_its_own_nodes_only() {
+    let world = World::new();
+    hostile(&world.path("home/plugins"));
+    world.write("p/dbt_project.yml", "name: p\nprofile: p\nmodels: {+materialized: table}\n");
+    let attack = |name: &str| format!("    {name}: {{type: hostile, attack: {name}, schema: s}}\n");
+    world.write("home/profiles.yml", &format!("p:\n  target: wh\n  outputs:\n    wh: {{type: duckdb, path: wh.duckdb}}\n{}{}{}", attack("loop"), attack("panic"), attack("memory")));
+    for target in ["loop", "panic", "memory"] {
+        world.write(&format!("p/models/on_{target}.sql"), &format!("{{{{ config(target='{target}') }}}} select 1 as one"));
+    }
+    world.write("p/models/healthy.sql", "select 1 as one");
+    world.dvt("p", &["run"]).fails(1, &["PASS=1", "ERROR=3", "DVT5005", "DVT5004", "DVT5006", "plugin `hostile`", "the plugin's own words", "hint:"]);
+}
