@@ -155,13 +155,20 @@ fn draft(
         "python".clone_into(&mut node.language);
     }
     node.config = skeleton.configs.resolve(&node.package, resource.as_str(), &node.fqn, &from_properties, &Map::new());
-    early_target(skeleton, &mut node);
+    early_target(skeleton, shared, &mut node);
     if let Some(patch) = patch {
         node.description.clone_from(&patch.description);
         node.columns.clone_from(&patch.columns);
         node.patch_path = Some(patch.patch_path());
     }
-    let captures = if node.language == "python" || text.is_empty() { Captures::default() } else { capture(shared, &node)? };
+    let mut captures = if node.language == "python" || text.is_empty() { Captures::default() } else { capture(shared, &node)? };
+    // What the text says of its target decides which macros are dispatched: then it is read as on that target.
+    let before = node.target.clone();
+    node.config.extend(captures.config.get("target").map(|t| ("target".to_owned(), t.clone())));
+    early_target(skeleton, shared, &mut node);
+    if node.target != before && !text.is_empty() {
+        captures = capture(shared, &node)?;
+    }
     node.config = skeleton.configs.resolve(&node.package, resource.as_str(), &node.fqn, &from_properties, &captures.config);
     node.unrendered_config.clone_from(&captures.config);
     finish(&mut node);
@@ -169,8 +176,9 @@ fn draft(
 }
 
 /// Until places are decided, a template sees the target its config or the run names.
-fn early_target(skeleton: &Skeleton, node: &mut Node) {
-    let named = node.config_str("target").map(TargetName::from).filter(|t| skeleton.manifest.targets.contains_key(t));
+fn early_target(skeleton: &Skeleton, shared: &Shared, node: &mut Node) {
+    let named = node.config_str("target").filter(|_| shared.input.target.is_none()).map(TargetName::from);
+    let named = named.filter(|t| skeleton.manifest.targets.contains_key(t));
     if let Some(name) = named {
         node.target = name;
     }
