@@ -46,13 +46,21 @@ fn private(folder: &Path) -> bool {
     std::fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.uid() == own.uid() && m.permissions().mode() & 0o022 == 0)
 }
 
+/// Whether a file is a plain one that only its owner, who is the folder's, may write.
+fn own_file(folder: &Path, file: &Path) -> bool {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let (Ok(folder), Ok(file)) = (std::fs::metadata(folder), std::fs::symlink_metadata(file)) else { return false };
+    file.is_file() && file.uid() == folder.uid() && file.permissions().mode() & 0o022 == 0
+}
+
 /// The compiled component, from the cache or compiled now. `true` when it came from the cache.
 pub fn component(engine: &Engine, folder: Option<&Path>, bytes: &[u8]) -> Result<(Component, bool), wasmtime::Error> {
     let Some(folder) = folder.filter(|f| private(f)) else { return Ok((Component::new(engine, bytes)?, false)) };
     let path = file(engine, folder, bytes);
-    if path.exists() {
-        // SAFETY: the file lies in a folder that only this user may write, and only this function writes there; its
-        // name holds the hash of what it was compiled from. wasmtime checks version and settings again.
+    if own_file(folder, &path) {
+        // SAFETY: the folder and the file are this user's and nobody else may write either, so the code is what this
+        // function wrote there; a folder that was open to others once is not made safe by this and must be emptied.
+        // The name holds the hash of what it was compiled from; wasmtime checks version and settings again.
         #[expect(unsafe_code, reason = "compiled code is native code; see SAFETY")]
         let loaded = unsafe { Component::deserialize_file(engine, &path) };
         if let Ok(component) = loaded {

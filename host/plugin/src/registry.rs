@@ -11,6 +11,7 @@ use dvt_planner::dialect::Sheets;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A plugin file whose manifest was read; its code runs when it is first needed.
@@ -34,6 +35,8 @@ pub struct Registry {
     found: Vec<Found>,
     cache: Option<PathBuf>,
     limits: Limits,
+    /// Components that were compiled by this registry, not read from the cache.
+    compiled: AtomicUsize,
     runtime: OnceLock<Result<Arc<Runtime>, Diagnostic>>,
     adapters: Mutex<BTreeMap<String, Result<Arc<dyn Adapter>, Diagnostic>>>,
     computes: Mutex<BTreeMap<String, Result<Arc<dyn ComputePlugin>, Diagnostic>>>,
@@ -78,6 +81,11 @@ impl Registry {
         self.found.iter().map(|f| Listed { manifest: f.manifest.clone(), encoding: f.encoding, path: f.path.clone() }).collect()
     }
 
+    /// How many components had to be compiled so far.
+    pub fn compiled_count(&self) -> usize {
+        self.compiled.load(Ordering::Relaxed)
+    }
+
     fn handler(&self, kind: PluginKind, what: &str, name: &str) -> Result<&Found, Diagnostic> {
         let of_kind = || self.found.iter().filter(move |f| f.manifest.kind == kind);
         of_kind().find(|f| f.manifest.types.iter().any(|t| t == name)).ok_or_else(|| {
@@ -97,7 +105,10 @@ impl Registry {
 
     fn compiled(&self, found: &Found, runtime: &Runtime) -> Result<wasmtime::component::Component, Diagnostic> {
         cache::component(&runtime.engine, self.cache.as_deref(), &found.bytes)
-            .map(|(c, _)| c)
+            .map(|(component, cached)| {
+                self.compiled.fetch_add(usize::from(!cached), Ordering::Relaxed);
+                component
+            })
             .map_err(|e| Diagnostic::error(Code::PluginInvalid, format!("plugin `{}` is no component this host can load: {e:#}", found.manifest.id)))
     }
 
