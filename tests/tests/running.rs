@@ -230,3 +230,16 @@ fn a_killed_runs_staging_table_is_dropped_by_the_next_run() {
     assert!(rows(&world, "select 1 as x from information_schema.tables where table_name like '%__dvt_%'").is_empty());
     assert!(!world.path("home/data/spool/dead.staging").exists());
 }
+
+#[test]
+fn an_increment_that_lost_a_column_is_refused_and_the_table_is_as_it_was() {
+    // SQLite would take the missing column's quoted name for a text and write it into every row.
+    let world = world(&[(
+        "models/inc.sql",
+        "{{ config(target='crm', materialized='incremental', unique_key='id', dialect='duckdb') }}select distinct c.id {{ ', c.name' if var('named', true) }} from {{ ref('customers') }} c join {{ ref('orders') }} o on o.customer_id = c.id",
+    )]);
+    world.dvt("p", &["build"]).ok();
+    world.dvt("p", &["run", "--vars", "named: false"]).fails(1, &["DVT107", "`name`", "--full-refresh"]);
+    let kept: Vec<Value> = rows(&world, "select id, name from {{ ref('inc') }} order by id");
+    assert_eq!(Value::Array(kept), serde_json::json!([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}]));
+}

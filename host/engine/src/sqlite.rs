@@ -39,6 +39,8 @@ impl SqliteConnection {
         })?;
         let wait = spec.options.get("busy_timeout_ms").and_then(|v| v.parse().ok()).unwrap_or(30_000);
         inner.busy_timeout(Duration::from_millis(wait)).map_err(|e| failure(&e))?;
+        // SQLite would read `"gone"` as the text 'gone' where no such column exists: a wrong answer instead of an error.
+        inner.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(|e| failure(&e))?;
         for (key, file) in &spec.options {
             if let Some(schema) = key.strip_prefix("attach.") {
                 let sql = format!("ATTACH DATABASE ?1 AS \"{}\"", schema.replace('"', "\"\""));

@@ -15,6 +15,11 @@
   {%- else -%}
     {%- if dvt_staged_relation is not none -%}{{ dvt_check_types(existing, new_relation) }}{%- endif -%}
     {%- set columns = process_schema_changes(on_schema_change, new_relation, existing) or adapter.get_columns_in_relation(existing) -%}
+    {%- set filled = columns | map(attribute='name') | map('lower') | list -%}
+    {%- set given = adapter.get_columns_in_relation(new_relation) | map(attribute='name') | map('lower') | list -%}
+    {%- for name in filled if name not in given -%}
+      {{ __dvt_fail('DVT107', 'the model no longer gives the column `' ~ name ~ '` of ' ~ existing, 'run with --full-refresh to rebuild the table, or set on_schema_change: append_new_columns or sync_all_columns') }}
+    {%- endfor -%}
     {%- set arguments = {'target_relation': target_relation, 'temp_relation': new_relation, 'unique_key': unique_key, 'dest_columns': columns,
                          'incremental_predicates': config.get('predicates') or config.get('incremental_predicates')} -%}
     {%- call statement('main', auto_begin=False) -%}{{ strategy_macro(arguments) }}{%- endcall -%}
