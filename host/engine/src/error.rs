@@ -19,6 +19,19 @@ pub enum ErrorKind {
     /// A file or server of a version this engine does not read.
     Version,
     Io,
+    /// The plugin that speaks to the database broke a limit or the contract.
+    Plugin(PluginFault),
+}
+
+/// What a plugin did that a connection cannot go on after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginFault {
+    Trap,
+    Timeout,
+    Memory,
+    Output,
+    Contract,
+    NotGranted,
 }
 
 /// A failure with the database's own words.

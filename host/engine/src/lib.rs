@@ -7,13 +7,17 @@
 mod cell;
 mod duckdb;
 mod error;
+pub mod net;
 mod postgres;
+pub mod sasl;
 mod secret;
 mod sqlite;
+mod tls;
 
 pub use self::duckdb::{Compute, ComputeSettings, Reads, StreamSender};
-pub use error::{EngineError, ErrorKind};
+pub use error::{EngineError, ErrorKind, PluginFault};
 pub use secret::Secret;
+pub use tls::TlsMode;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;

@@ -3,7 +3,7 @@
 //! Every scan has a thread and a session of its own. A source that fails fails the plan with its own
 //! words; one that ends early can never look complete (see the engine's streams).
 
-use crate::arrow_types::{arrow_type, schema};
+use crate::arrow_types::schema;
 use crate::cancel::Cancellation;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -13,6 +13,7 @@ use dvt_engine::{
 };
 use dvt_planner::ir::{Delegate, FederatedPlan, RemoteScan, Residual};
 use dvt_planner::types::CanonicalType;
+use dvt_plugin_host::{arrow_type, code_of};
 use dvt_project::{ComputeName, RelationName, TargetName};
 use std::sync::Arc;
 
@@ -273,17 +274,7 @@ fn read(scan: &RemoteScan, context: Context<'_>, sender: StreamSender, reading: 
 
 /// The engine's failure with what it is about, under the code of its kind.
 pub(crate) fn diagnostic(error: &EngineError, what: &str, otherwise: Code) -> Diagnostic {
-    let code = match error.kind {
-        ErrorKind::Connect => Code::ConnectionFailed,
-        ErrorKind::Auth => Code::AuthFailed,
-        ErrorKind::Missing => Code::RelationMissing,
-        ErrorKind::Column => Code::ColumnNotFound,
-        ErrorKind::Permission => Code::PermissionDenied,
-        ErrorKind::Type => Code::PrecisionLost,
-        ErrorKind::Cancelled => Code::Cancelled,
-        ErrorKind::Version => Code::EngineVersion,
-        ErrorKind::Statement | ErrorKind::Io => otherwise,
-    };
+    let code = code_of(error.kind, otherwise);
     let mut diagnostic = Diagnostic::error(code, format!("{what}: {}", error.message));
     diagnostic.hint.clone_from(&error.hint);
     if error.kind == ErrorKind::Connect {

@@ -6,7 +6,7 @@
 //!
 //! Not here: publishing the table, and cleaning up after runs that died ([`crate::Journal`]).
 
-use crate::arrow_types::{arrow_type, canonical_type, conform};
+use crate::arrow_types::conform;
 use crate::execute::{Context, Movement, ResultColumn, ResultSink, Types, diagnostic, run};
 use crate::staging::{create_table, drop_table};
 use arrow::array::RecordBatch;
@@ -16,6 +16,7 @@ use dvt_engine::{Connection, EngineError, ErrorKind, Stop};
 use dvt_planner::dialect::DialectSheet;
 use dvt_planner::ir::FederatedPlan;
 use dvt_planner::types::CanonicalType;
+use dvt_plugin_host::{arrow_type, canonical_type};
 use dvt_project::{RelationName, TargetName};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ mod journal;
 mod landing;
 mod staging;
 
-pub use arrow_types::{arrow_type, canonical_type};
+pub use dvt_plugin_host::{arrow_type, canonical_type};
 pub use cancel::{Cancellation, Watch};
 pub use execute::{Computed, Context, Movement, Origin, Progress, ResultColumn, ResultSink, Silent, Sources, Types, execute, run};
 pub use journal::{Journal, Leftover};

@@ -8,3 +8,15 @@ pub mod adapter {
 pub mod compute {
     wasmtime::component::bindgen!({ path: "../../plugins/wit", world: "compute-plugin" });
 }
+
+pub mod wire {
+    wasmtime::component::bindgen!({
+        path: "../../plugins/wit",
+        world: "wire-plugin",
+        imports: { default: trappable },
+        with: {
+            "dvt:plugin/host-net.stream": crate::wire::lent::LentStream,
+            "dvt:plugin/host-auth.sasl": crate::wire::lent::LentSasl,
+        },
+    });
+}

@@ -1,10 +1,13 @@
 //! Plugins that are components: one store per call, so no call sees what another left.
 
-use crate::bindings::{adapter as a, compute as c};
+use crate::bindings::{adapter as a, compute as c, wire as w};
+use crate::grants;
 use crate::manifest::PluginManifest;
 use crate::runtime::{Guest, Limits, Runtime, failed, fits};
+use crate::wire::{Opened, PERMISSION, WireConnection};
 use crate::{Adapter, Capabilities, Classified, ComputePlugin, ConnectPlan, EnginePlan, MappedColumn, NativeColumn};
 use dvt_diagnostic::{Code, Diagnostic};
+use dvt_engine::{ConnectSpec, Connection, EngineError, ErrorKind, PluginFault};
 use dvt_planner::dialect::DialectSheet;
 use dvt_planner::types::CanonicalType;
 use dvt_project::RelationName;
@@ -17,12 +20,12 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 impl a::dvt::plugin::log::Host for Guest {
     fn write(&mut self, _level: a::dvt::plugin::log::Level, message: String) {
-        self.log.push(message);
+        self.note(message);
     }
 }
 impl c::dvt::plugin::log::Host for Guest {
     fn write(&mut self, _level: c::dvt::plugin::log::Level, message: String) {
-        self.log.push(message);
+        self.note(message);
     }
 }
 
@@ -46,8 +49,12 @@ fn refused(manifest: &PluginManifest, error: &wasmtime::Error) -> Diagnostic {
     let text = format!("{error:#}");
     let wanted = text.split('`').nth(1).unwrap_or("an import");
     if text.contains("matching implementation was not found") {
-        return Diagnostic::error(Code::PluginNotGranted, format!("plugin `{}` asks for `{wanted}`, which it is not granted", manifest.id))
-            .hint("a plugin gets no files, clock, environment or network of its own");
+        let hint = if wanted.starts_with("dvt:plugin/host-") {
+            format!("its manifest lacks the permission `{PERMISSION}`: ask its author")
+        } else {
+            "a plugin gets no files, clock, environment or network of its own".to_owned()
+        };
+        return Diagnostic::error(Code::PluginNotGranted, format!("plugin `{}` asks for `{wanted}`, which it is not granted", manifest.id)).hint(hint);
     }
     Diagnostic::error(Code::PluginInvalid, format!("plugin `{}` cannot be loaded: {text}", manifest.id))
 }
@@ -80,8 +87,21 @@ fn mapped(id: &str, columns: Vec<(Option<String>, Option<String>)>, asked: usize
         .collect()
 }
 
+/// The sheet and its text, over what it extends.
+pub fn whole_sheet(id: &str, text: String, base: &dyn Fn(&str) -> Result<String, Diagnostic>) -> Result<(DialectSheet, String), Diagnostic> {
+    let about = |e: Diagnostic| Diagnostic { message: format!("plugin `{id}`: {}", e.message), ..e };
+    let Some(extended) = DialectSheet::extended(&text).map_err(about)? else {
+        return Ok((DialectSheet::parse(&text).map_err(about)?, text));
+    };
+    let whole = DialectSheet::over(&text, &base(&extended).map_err(about)?).map_err(about)?;
+    let text = toml::to_string(&whole).map_err(|e| about(Diagnostic::error(Code::Dialect, e.to_string())))?;
+    Ok((DialectSheet::parse(&text).map_err(about)?, text))
+}
+
 pub struct ComponentAdapter {
     loaded: Loaded<a::AdapterPluginPre<Guest>>,
+    /// The same component as one that speaks its own protocol, when it does.
+    wire: Option<w::WirePluginPre<Guest>>,
     sheet: DialectSheet,
     sheet_text: String,
     macros: BTreeMap<String, String>,
@@ -102,18 +122,33 @@ impl Loaded<a::AdapterPluginPre<Guest>> {
 }
 
 impl ComponentAdapter {
-    pub fn load(manifest: PluginManifest, runtime: Arc<Runtime>, limits: Limits, component: &Component) -> Result<Self, Diagnostic> {
+    /// `base` gives the sheet of another adapter's type, for a sheet that extends it.
+    pub fn load(
+        manifest: PluginManifest,
+        runtime: Arc<Runtime>,
+        limits: Limits,
+        component: &Component,
+        base: &dyn Fn(&str) -> Result<String, Diagnostic>,
+    ) -> Result<Self, Diagnostic> {
         let mut linker: Linker<Guest> = Linker::new(&runtime.engine);
-        a::dvt::plugin::log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(|e| refused(&manifest, &e))?;
-        let pre = linker.instantiate_pre(component).and_then(a::AdapterPluginPre::new).map_err(|e| refused(&manifest, &e))?;
+        let link = |e: wasmtime::Error| refused(&manifest, &e);
+        a::dvt::plugin::log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(link)?;
+        if manifest.permissions.iter().any(|p| p == PERMISSION) {
+            w::dvt::plugin::host_net::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(link)?;
+            w::dvt::plugin::host_auth::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(link)?;
+        }
+        let instance = linker.instantiate_pre(component).map_err(link)?;
+        let speaks = component.component_type().exports(&runtime.engine).any(|(name, _)| name.starts_with("dvt:plugin/connection@"));
+        let wire = speaks.then(|| w::WirePluginPre::new(instance.clone())).transpose().map_err(link)?;
+        let pre = a::AdapterPluginPre::new(instance).map_err(link)?;
         let loaded = Loaded { manifest, limits, runtime, pre };
         let id = loaded.manifest.id.clone();
         let sheet_text = loaded.call("sheet", |p, s| p.dvt_plugin_dialect().call_sheet(s))?;
         fits(&id, "sheet", sheet_text.len(), &loaded.limits)?;
         let macros = loaded.call("macros", |p, s| p.dvt_plugin_dialect().call_macros(s))?;
         fits(&id, "macros", macros.iter().map(|(p, t)| p.len() + t.len()).sum(), &loaded.limits)?;
-        let sheet = DialectSheet::parse(&sheet_text).map_err(|e| Diagnostic { message: format!("plugin `{id}`: {}", e.message), ..e })?;
-        Ok(Self { loaded, sheet, sheet_text, macros: macros.into_iter().collect() })
+        let (sheet, sheet_text) = whole_sheet(&id, sheet_text, base)?;
+        Ok(Self { loaded, wire, sheet, sheet_text, macros: macros.into_iter().collect() })
     }
 
     fn id(&self) -> &str {
@@ -145,13 +180,15 @@ impl Adapter for ComponentAdapter {
     fn connect(&self, profile: &Value, secrets: &[String]) -> Result<ConnectPlan, Diagnostic> {
         let json = profile.to_string();
         let plan = self.loaded.call("connect", |p, s| p.dvt_plugin_adapter().call_connect(s, &json, secrets))?.map_err(|e| self.say(e))?;
-        Ok(ConnectPlan {
+        let plan = ConnectPlan {
             driver: plan.driver,
             options: plan.options.into_iter().collect(),
             secret_options: plan.secret_options.into_iter().collect(),
             session_setup: plan.session_setup,
             endpoint: plan.endpoint,
-        })
+        };
+        grants::check(self.manifest(), profile, &plan)?;
+        Ok(plan)
     }
     fn catalog_sql(&self, relations: &[RelationName]) -> Result<String, Diagnostic> {
         let asked: Vec<a::exports::dvt::plugin::adapter::RelationName> = relations
@@ -188,6 +225,18 @@ impl Adapter for ComponentAdapter {
     fn capabilities(&self, server_version: &str) -> Result<Capabilities, Diagnostic> {
         let answer = self.loaded.call("capabilities", |p, s| p.dvt_plugin_dialect().call_capabilities(s, server_version))?;
         Ok(Capabilities { merge_statement: answer.merge_statement, transactional_ddl: answer.transactional_ddl, materialized_view: answer.materialized_view })
+    }
+    fn open(self: Arc<Self>, spec: &ConnectSpec) -> Result<Box<dyn Connection>, EngineError> {
+        let Some(wire) = &self.wire else {
+            let message = format!("plugin `{}` names its own connection and has none", self.id());
+            return Err(EngineError::new(ErrorKind::Plugin(PluginFault::Contract), message).hint("export `connection`, or name a native driver"));
+        };
+        let mut store = store(&self.loaded.runtime, &self.loaded.limits);
+        let plugin = wire.instantiate(&mut store).map_err(|e| {
+            EngineError::new(ErrorKind::Plugin(PluginFault::Trap), format!("plugin `{}` cannot be started: {e:#}", self.id()))
+        })?;
+        let opened = Opened { store, plugin, limits: self.loaded.limits, adapter: self.clone() };
+        Ok(Box::new(WireConnection::open(opened, spec)?))
     }
 }
 

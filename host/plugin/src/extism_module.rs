@@ -3,6 +3,8 @@
 //! Export names are the contract's with underscores: `dialect_sheet`, `adapter_connect`. A call's input is a JSON array
 //! of its arguments; its output is the JSON result, or `{"error": {...}}`.
 
+use crate::component::whole_sheet;
+use crate::grants;
 use crate::manifest::PluginManifest;
 use crate::runtime::{Limits, fits};
 use crate::{Adapter, Capabilities, Classified, ConnectPlan, MappedColumn, NativeColumn};
@@ -73,13 +75,14 @@ fn call<T: DeserializeOwned>(id: &str, wasm: &extism::Manifest, limits: &Limits,
 }
 
 impl ExtismAdapter {
-    pub fn load(manifest: PluginManifest, limits: Limits, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+    /// `base` as for components.
+    pub fn load(manifest: PluginManifest, limits: Limits, bytes: Vec<u8>, base: &dyn Fn(&str) -> Result<String, Diagnostic>) -> Result<Self, Diagnostic> {
         let pages = u32::try_from(limits.memory / PAGE).unwrap_or(u32::MAX);
         let wasm = extism::Manifest::new([extism::Wasm::data(bytes)]).with_timeout(limits.time).with_memory_max(pages).disallow_all_hosts();
         let id = manifest.id.clone();
         let sheet_text: String = call(&id, &wasm, &limits, "dialect_sheet", &json!([]))?;
         let macros: BTreeMap<String, String> = call(&id, &wasm, &limits, "dialect_macros", &json!([]))?;
-        let sheet = DialectSheet::parse(&sheet_text).map_err(|e| Diagnostic { message: format!("plugin `{id}`: {}", e.message), ..e })?;
+        let (sheet, sheet_text) = whole_sheet(&id, sheet_text, base)?;
         Ok(Self { manifest, limits, wasm, sheet, sheet_text, macros })
     }
     fn ask<T: DeserializeOwned>(&self, name: &str, arguments: &Value) -> Result<T, Diagnostic> {
@@ -101,7 +104,9 @@ impl Adapter for ExtismAdapter {
         &self.macros
     }
     fn connect(&self, profile: &Value, secrets: &[String]) -> Result<ConnectPlan, Diagnostic> {
-        self.ask("adapter_connect", &json!([profile, secrets]))
+        let plan: ConnectPlan = self.ask("adapter_connect", &json!([profile, secrets]))?;
+        grants::check(&self.manifest, profile, &plan)?;
+        Ok(plan)
     }
     fn catalog_sql(&self, relations: &[RelationName]) -> Result<String, Diagnostic> {
         self.ask("adapter_catalog_sql", &json!([relations]))

@@ -1,27 +1,37 @@
 //! Loads plugins and calls them: WebAssembly components under wasmtime, Extism modules behind the same traits.
 //!
-//! A plugin has no file, clock, environment or network. Memory, time and output of every call are limited; a trap or a
-//! limit is a coded message that names the plugin, and the next call works again. Not here: what plugins know.
+//! A plugin has no file, clock or environment, and no network but the streams to its own target that a wire plugin is
+//! lent. Memory, time and output of every call are limited; a trap or a limit is a coded message that names the plugin,
+//! and the next call works again. Not here: what plugins know.
 
+mod arrow_types;
 mod bindings;
 mod cache;
 mod component;
 mod extism_module;
+mod failure;
+mod grants;
 mod manifest;
 mod registry;
 mod runtime;
+mod wire;
 
+pub use arrow_types::{arrow_type, canonical_type};
+pub use failure::code_of;
 pub use manifest::{Encoding, PluginKind, PluginManifest};
 pub use registry::{Listed, Registry};
 pub use runtime::Limits;
+pub use wire::OWN_CONNECTION;
 
 use dvt_diagnostic::Diagnostic;
+use dvt_engine::{ConnectSpec, Connection, EngineError, ErrorKind, PluginFault};
 use dvt_planner::dialect::DialectSheet;
 use dvt_planner::types::CanonicalType;
 use dvt_project::{AdapterFacts, RelationName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How the host reaches a target. No secret is in it: `secret_options` names the profile key for a driver's option.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +95,7 @@ pub struct EnginePlan {
 pub trait Adapter: Send + Sync + std::fmt::Debug {
     fn manifest(&self) -> &PluginManifest;
     fn sheet(&self) -> &DialectSheet;
-    /// The sheet as its author wrote it.
+    /// The sheet as its author wrote it; one that extends another comes whole.
     fn sheet_text(&self) -> &str;
     /// Path to text of the plugin's macro package.
     fn macro_package(&self) -> &BTreeMap<String, String>;
@@ -103,6 +113,26 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     fn ddl_types(&self, types: &[CanonicalType]) -> Result<Vec<String>, Diagnostic>;
     fn classify_error(&self, sqlstate: Option<&str>, message: &str) -> Result<Classified, Diagnostic>;
     fn capabilities(&self, server_version: &str) -> Result<Capabilities, Diagnostic>;
+    /// Opens a session in the plugin's own protocol.
+    ///
+    /// # Errors
+    /// Of a plugin that has none, and as sessions fail.
+    fn open(self: Arc<Self>, _spec: &ConnectSpec) -> Result<Box<dyn Connection>, EngineError> {
+        let message = format!("plugin `{}` names its own connection and has none", self.manifest().id);
+        Err(EngineError::new(ErrorKind::Plugin(PluginFault::Contract), message).hint("export `connection`, or name a native driver"))
+    }
+}
+
+/// Opens a session with the driver that the plan names, native or the plugin's own, and runs its setup statements.
+pub fn connect(adapter: &Arc<dyn Adapter>, spec: &ConnectSpec) -> Result<Box<dyn Connection>, EngineError> {
+    if spec.driver != OWN_CONNECTION {
+        return dvt_engine::connect(spec);
+    }
+    let mut connection = adapter.clone().open(spec)?;
+    for statement in &spec.session_setup {
+        connection.execute(statement)?;
+    }
+    Ok(connection)
 }
 
 /// A compute engine.

@@ -114,22 +114,41 @@ impl Registry {
 
     /// The adapter for an output's `type`.
     pub fn adapter(&self, name: &str) -> Result<Arc<dyn Adapter>, Diagnostic> {
-        let mut loaded = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = loaded.get(name) {
+        self.adapter_below(name, &[])
+    }
+
+    /// `above`: the types whose sheets extend this one's, the nearest last.
+    fn adapter_below(&self, name: &str, above: &[&str]) -> Result<Arc<dyn Adapter>, Diagnostic> {
+        // Not held while loading: a sheet may extend that of another plugin.
+        if let Some(known) = self.adapters.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
             return known.clone();
         }
+        let path = [above, &[name]].concat();
+        let base = |extended: &str| {
+            if path.contains(&extended) {
+                return Err(Diagnostic::error(Code::Dialect, format!("the sheets extend each other in a circle: {} → {extended}", path.join(" → "))));
+            }
+            let found = self.adapter_below(extended, &path).map_err(|e| match e.code {
+                Code::PluginNotFound => {
+                    let known: Vec<&str> = self.found.iter().filter(|f| f.manifest.kind == PluginKind::Adapter).flat_map(|f| f.manifest.types.iter().map(String::as_str)).collect();
+                    Diagnostic::error(Code::Dialect, format!("its sheet extends `{extended}`, which no loaded plugin has")).hint(format!("known types: {}", known.join(", ")))
+                }
+                _ => e,
+            })?;
+            Ok(found.sheet_text().to_owned())
+        };
         let load = || -> Result<Arc<dyn Adapter>, Diagnostic> {
             let found = self.handler(PluginKind::Adapter, "adapter", name)?;
             if found.encoding == Encoding::Extism {
-                return Ok(Arc::new(ExtismAdapter::load(found.manifest.clone(), self.limits, found.bytes.clone())?));
+                return Ok(Arc::new(ExtismAdapter::load(found.manifest.clone(), self.limits, found.bytes.clone(), &base)?));
             }
             let runtime = self.runtime()?;
             let component = self.compiled(found, &runtime)?;
-            Ok(Arc::new(ComponentAdapter::load(found.manifest.clone(), runtime, self.limits, &component)?))
+            Ok(Arc::new(ComponentAdapter::load(found.manifest.clone(), runtime, self.limits, &component, &base)?))
         };
         let result = load();
-        loaded.insert(name.to_owned(), result.clone());
-        result
+        let mut loaded = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.entry(name.to_owned()).or_insert(result).clone()
     }
 
     /// The plugin for a compute's `type`.

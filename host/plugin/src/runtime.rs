@@ -1,13 +1,21 @@
 //! The engine under all plugins: time and memory limits, and what a broken limit is called.
 
+use crate::wire::lent::Lent;
 use dvt_diagnostic::{Code, Diagnostic};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::{Config, Engine, Error, ResourceLimiter, Trap};
 
 /// One tick of the clock that interrupts plugins.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Ticks after which a session's plugin is looked at.
+pub const TICKS_BETWEEN_LOOKS: u64 = 10;
+
+/// Lines of a plugin's log that are kept, and bytes of each.
+const LOG_LINES: usize = 64;
+const LOG_LINE: usize = 4096;
 
 /// What one call may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +71,32 @@ impl Drop for Runtime {
     }
 }
 
-/// What a store holds: the plugin's limits and its last words.
+/// What a store holds: the plugin's limits, its last words, and what a session is lent.
 pub struct Guest {
     pub memory: usize,
     /// Set when the plugin asked for more memory than it may have.
     pub refused: bool,
-    pub log: Vec<String>,
+    log: Vec<String>,
+    /// When the running call began.
+    pub called: Instant,
+    pub lent: Option<Lent>,
 }
 
 impl Guest {
     pub fn new(limits: &Limits) -> Self {
-        Self { memory: limits.memory, refused: false, log: Vec::new() }
+        Self { memory: limits.memory, refused: false, log: Vec::new(), called: Instant::now(), lent: None }
+    }
+
+    /// Keeps a line of the plugin's log; of too many the oldest goes.
+    pub fn note(&mut self, mut line: String) {
+        if line.len() > LOG_LINE {
+            let end = (0..=LOG_LINE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or_default();
+            line.truncate(end);
+        }
+        if self.log.len() == LOG_LINES {
+            self.log.remove(0);
+        }
+        self.log.push(line);
     }
 }
 

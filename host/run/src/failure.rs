@@ -2,20 +2,10 @@
 
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{EngineError, ErrorKind};
-use dvt_plugin_host::Adapter;
+use dvt_plugin_host::{Adapter, code_of};
 
 pub fn explained(adapter: Option<&dyn Adapter>, error: &EngineError, what: &str) -> Diagnostic {
-    let code = match error.kind {
-        ErrorKind::Connect => Code::ConnectionFailed,
-        ErrorKind::Auth => Code::AuthFailed,
-        ErrorKind::Missing => Code::RelationMissing,
-        ErrorKind::Column => Code::ColumnNotFound,
-        ErrorKind::Permission => Code::PermissionDenied,
-        ErrorKind::Type => Code::PrecisionLost,
-        ErrorKind::Statement | ErrorKind::Io => Code::DatabaseError,
-        ErrorKind::Cancelled => Code::Cancelled,
-        ErrorKind::Version => Code::EngineVersion,
-    };
+    let code = code_of(error.kind, Code::DatabaseError);
     let mut out = Diagnostic::error(code, format!("{what}: {}", error.message.trim_end()));
     out.hint.clone_from(&error.hint);
     let classified = adapter.and_then(|a| a.classify_error(error.sqlstate.as_deref(), &error.message).ok());

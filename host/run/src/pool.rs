@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{
-    BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, EngineError, ErrorKind, Executed, ReadCount, Rows, Secret, connect,
+    BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, EngineError, ErrorKind, Executed, ReadCount, Rows, Secret,
 };
 use dvt_federation::Sources;
 use dvt_project::{Target, TargetName};
@@ -52,7 +52,7 @@ impl Slot {
             let value = self.secrets.get(key)?;
             Some((option.clone(), Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
         });
-        connect(&ConnectSpec {
+        dvt_plugin_host::connect(&self.adapter, &ConnectSpec {
             driver: dial.driver.clone(),
             options: dial.options.clone(),
             secrets: secrets.collect(),

@@ -45,12 +45,23 @@ pub struct Comparison {
 #[derive(Debug, Clone, Default)]
 pub struct Sheets {
     sheets: BTreeMap<DialectName, DialectSheet>,
+    texts: BTreeMap<String, String>,
 }
 
 impl Sheets {
-    /// Adds a sheet from its text.
+    /// Adds a sheet from its text; what it extends must be there already, whole.
     pub fn add(&mut self, text: &str) -> Result<(), Diagnostic> {
-        let sheet = DialectSheet::parse(text)?;
+        let sheet = match DialectSheet::extended(text)? {
+            None => DialectSheet::parse(text)?,
+            Some(name) => {
+                let base = self.texts.get(&name).ok_or_else(|| {
+                    let known: Vec<&str> = self.texts.keys().map(String::as_str).collect();
+                    Diagnostic::error(Code::Dialect, format!("a dialect sheet extends `{name}`, which is not known")).hint(format!("known dialects: {}", known.join(", ")))
+                })?;
+                DialectSheet::read(DialectSheet::over(text, base)?)?
+            }
+        };
+        self.texts.insert(sheet.name.clone(), text.to_owned());
         self.sheets.insert(DialectName::new(sheet.name.clone()), sheet);
         Ok(())
     }
@@ -63,14 +74,69 @@ impl Sheets {
     }
 }
 
+/// The key by which a sheet names the one that it extends.
+const EXTENDS: &str = "extends";
+
+fn unreadable(e: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(Code::Dialect, format!("a dialect sheet cannot be read: {e}"))
+}
+
+/// Puts `own` over `base`: tables are merged, everything else is replaced.
+fn merge(base: &mut toml::Table, own: toml::Table) {
+    for (key, value) in own {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
 impl DialectSheet {
-    /// Reads a sheet.
+    /// Reads a whole sheet.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let mut sheet: Self =
-            toml::from_str(text).map_err(|e| Diagnostic::error(Code::Dialect, format!("a dialect sheet cannot be read: {e}")))?;
+        Self::finished(toml::from_str(text).map_err(|e| unreadable(&e))?)
+    }
+
+    /// As `parse`, from what [`DialectSheet::over`] gives.
+    pub fn read(table: toml::Table) -> Result<Self, Diagnostic> {
+        Self::finished(table.try_into().map_err(|e| unreadable(&e))?)
+    }
+
+    fn finished(mut sheet: Self) -> Result<Self, Diagnostic> {
         sheet.profile.dialect.clone_from(&sheet.name);
         sheet.profile.quote.clone_from(&sheet.quote);
         Ok(sheet)
+    }
+
+    /// The name of the sheet that this one extends.
+    pub fn extended(text: &str) -> Result<Option<String>, Diagnostic> {
+        let table: toml::Table = text.parse().map_err(|e| unreadable(&e))?;
+        match table.get(EXTENDS) {
+            None => Ok(None),
+            Some(toml::Value::String(name)) => Ok(Some(name.clone())),
+            Some(_) => Err(unreadable(&"`extends` is no name of a sheet")),
+        }
+    }
+
+    /// The sheet `text` over the whole sheet `base` that it extends: its own entries count, the others come from there.
+    /// Macros of the extended product serve it too, unless it names `dispatch_parents` itself.
+    pub fn over(text: &str, base: &str) -> Result<toml::Table, Diagnostic> {
+        let mut own: toml::Table = text.parse().map_err(|e| unreadable(&e))?;
+        let mut whole: toml::Table = base.parse().map_err(|e| unreadable(&e))?;
+        let extended = own.remove(EXTENDS).and_then(|n| n.as_str().map(str::to_owned)).unwrap_or_default();
+        if !own.contains_key("name") {
+            return Err(unreadable(&format!("it extends `{extended}` and has no `name` of its own")));
+        }
+        let profile = whole.entry("profile").or_insert_with(|| toml::Table::new().into());
+        if let Some(profile) = profile.as_table_mut() {
+            let mut parents = vec![toml::Value::from(extended)];
+            parents.extend(profile.get("dispatch_parents").and_then(toml::Value::as_array).cloned().unwrap_or_default());
+            profile.insert("dispatch_parents".to_owned(), parents.into());
+        }
+        merge(&mut whole, own);
+        Ok(whole)
     }
     pub fn quote(&self, identifier: &str) -> String {
         let (open, close) = &self.quote;
@@ -104,5 +170,39 @@ impl DialectSheet {
             class = PushClass::Superset;
         }
         Ok((comparison, class))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{DialectSheet, Sheets};
+    use dvt_diagnostic::Code;
+    use dvt_project::DialectName;
+
+    const BASE: &str = "name = 'base'\nparser = 'postgresql'\nquote = ['\"', '\"']\n[compare.text]\nclass = 'exact'\noperators = ['=', '<>']\nliteral = \"'{}'\"\n[profile]\ndefault_schema = 'public'\nsecret_keys = ['password']\n[profile.key_aliases]\npass = 'password'\n";
+
+    #[test]
+    fn a_sheet_that_extends_another_says_only_what_differs() {
+        let mut sheets = Sheets::default();
+        sheets.add(BASE).unwrap();
+        sheets.add("name = 'own'\nextends = 'base'\n[compare.text]\noperators = ['=']\n[profile]\ndefault_schema = 'main'\n[profile.key_aliases]\ndb = 'dbname'\n").unwrap();
+        let own = sheets.get(&DialectName::new("own")).unwrap();
+        assert_eq!((own.name.as_str(), own.parser.as_str(), own.profile.dialect.as_str()), ("own", "postgresql", "own"));
+        assert_eq!(own.compare.values().next().unwrap().operators, ["="]);
+        assert_eq!(own.profile.default_schema.as_deref(), Some("main"));
+        assert_eq!(own.profile.key_aliases.len(), 2);
+        assert_eq!((own.profile.dispatch_parents.join(","), own.profile.secret_keys.join(",")), ("base".into(), "password".into()));
+        assert_eq!(sheets.get(&DialectName::new("base")).unwrap().profile.default_schema.as_deref(), Some("public"));
+    }
+
+    #[test]
+    fn an_unknown_base_and_a_missing_name_are_told() {
+        let mut sheets = Sheets::default();
+        sheets.add(BASE).unwrap();
+        let unknown = sheets.add("name = 'own'\nextends = 'nobody'\n").unwrap_err();
+        assert!(unknown.code == Code::Dialect && unknown.message.contains("`nobody`") && unknown.hint.unwrap().contains("base"));
+        assert!(sheets.add("extends = 'base'\n").unwrap_err().message.contains("no `name`"));
+        assert!(DialectSheet::extended("extends = 3").is_err());
     }
 }

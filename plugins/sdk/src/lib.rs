@@ -1,9 +1,12 @@
-//! What a plugin is written with: the contract's bindings, two traits, two export macros, types as the product writes them.
+//! What a plugin is written with: the contract's bindings, a trait and an export macro for each kind of plugin, types as
+//! the product writes them.
 //!
-//! A plugin is a `cdylib` for wasm32-unknown-unknown; `cargo xtask plugins` makes it a component. The traits are plain
-//! Rust, so a plugin's tests run natively.
+//! A plugin is a `cdylib` for wasm32-unknown-unknown; `dvt plugin pack` makes it a component with its manifest. The
+//! traits are plain Rust, so a plugin's tests run natively. `dvt plugin new` writes one to start from.
 
+mod export;
 mod native_type;
+pub mod wire;
 
 pub use native_type::NativeType;
 
@@ -15,6 +18,26 @@ pub mod adapter_world {
         pub_export_macro: true,
         export_macro_name: "export_adapter_world",
         default_bindings_module: "dvt_plugin_sdk::adapter_world",
+    });
+}
+
+/// Bindings of what a wire plugin has more than an adapter; both parts together are the world `wire-plugin`.
+pub mod connection_world {
+    wit_bindgen::generate!({
+        inline: "
+            package dvt:sdk;
+            world connection-part {
+                import dvt:plugin/host-net@0.1.0;
+                import dvt:plugin/host-auth@0.1.0;
+                export dvt:plugin/connection@0.1.0;
+            }
+        ",
+        path: "../wit",
+        world: "dvt:sdk/connection-part",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_connection_world",
+        default_bindings_module: "dvt_plugin_sdk::connection_world",
     });
 }
 
@@ -36,11 +59,25 @@ pub struct Failure {
     pub code: String,
     pub message: String,
     pub hint: Option<String>,
+    /// The product's own code. With an empty `code`, the adapter's `classify` says what it means.
+    pub sqlstate: Option<String>,
 }
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl Failure {
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: None }
+        Self { code: code.to_owned(), message: message.into(), hint: None, sqlstate: None }
+    }
+    /// An error in the product's own words and code.
+    pub fn database(sqlstate: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { sqlstate: Some(sqlstate.into()), ..Self::new("", message) }
     }
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -141,132 +178,6 @@ pub fn report_panics(write: fn(&str)) {
             }
         }));
     });
-}
-
-/// Exports a type that implements [`Adapter`] as the world `adapter-plugin`.
-#[macro_export]
-macro_rules! export_adapter {
-    ($adapter:ty) => {
-        struct Exported;
-        mod exported {
-            use super::Exported;
-            use $crate::adapter_world::dvt::plugin::log;
-            use $crate::adapter_world::exports::dvt::plugin::{adapter, dialect};
-            use $crate::{Adapter, Failure, NativeType, Profile, Relation};
-
-            type A = $adapter;
-
-            fn start() {
-                $crate::report_panics(|m| log::write(log::Level::Error, m));
-            }
-            fn error(f: Failure) -> adapter::Error {
-                adapter::Error { code: f.code, message: f.message, hint: f.hint, sqlstate: None }
-            }
-
-            impl dialect::Guest for Exported {
-                fn sheet() -> String {
-                    A::SHEET.to_owned()
-                }
-                fn macros() -> Vec<(String, String)> {
-                    A::MACROS.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect()
-                }
-                fn capabilities(server_version: String) -> dialect::CapabilitySet {
-                    start();
-                    dialect::CapabilitySet { merge_statement: A::merge_statement(&server_version), transactional_ddl: true, materialized_view: false }
-                }
-            }
-
-            impl adapter::Guest for Exported {
-                fn connect(profile: String, secrets: Vec<String>) -> Result<adapter::ConnectPlan, adapter::Error> {
-                    start();
-                    let plan = Profile::read(&profile, secrets).and_then(|p| A::connect(&p)).map_err(error)?;
-                    Ok(adapter::ConnectPlan {
-                        driver: plan.driver,
-                        options: plan.options,
-                        secret_options: plan.secret_options,
-                        session_setup: plan.session_setup,
-                        endpoint: plan.endpoint,
-                    })
-                }
-                fn catalog_sql(relations: Vec<adapter::RelationName>) -> Result<String, adapter::Error> {
-                    start();
-                    let all: Vec<Relation> =
-                        relations.into_iter().map(|r| Relation { database: r.database, schema: r.schema, identifier: r.identifier }).collect();
-                    A::catalog_sql(&all).map_err(error)
-                }
-                fn list_sql(database: Option<String>, schema: String) -> Result<String, adapter::Error> {
-                    start();
-                    A::list_sql(database.as_deref(), &schema).map_err(error)
-                }
-                fn map_native(columns: Vec<adapter::NativeColumn>) -> Result<Vec<adapter::MappedColumn>, adapter::Error> {
-                    start();
-                    Ok(columns
-                        .iter()
-                        .map(|c| match A::canonical(&NativeType::parse(&c.native)) {
-                            Ok(canonical) => adapter::MappedColumn { canonical: Some(canonical), refused: None },
-                            Err(why) => adapter::MappedColumn { canonical: None, refused: Some(why) },
-                        })
-                        .collect())
-                }
-                fn ddl_types(canonical: Vec<String>) -> Result<Vec<String>, adapter::Error> {
-                    start();
-                    canonical
-                        .iter()
-                        .map(|c| {
-                            A::ddl(&NativeType::parse(c)).ok_or_else(|| {
-                                error(Failure::new("DVT011", format!("this product has no type for {c}")).hint("cast the column in the model"))
-                            })
-                        })
-                        .collect()
-                }
-                fn classify_error(sqlstate: Option<String>, message: String) -> adapter::Classified {
-                    start();
-                    let (code, hint) = A::classify(sqlstate.as_deref(), &message);
-                    adapter::Classified { code, hint }
-                }
-            }
-        }
-        #[cfg(target_arch = "wasm32")]
-        $crate::adapter_world::export_adapter_world!(Exported with_types_in $crate::adapter_world);
-    };
-}
-
-/// Exports a type that implements [`Compute`] as the world `compute-plugin`.
-#[macro_export]
-macro_rules! export_compute {
-    ($compute:ty) => {
-        struct Exported;
-        mod exported {
-            use super::Exported;
-            use $crate::compute_world::exports::dvt::plugin::compute;
-            use $crate::{Compute, Failure, NativeType};
-
-            type C = $compute;
-
-            fn error(f: Failure) -> compute::Error {
-                compute::Error { code: f.code, message: f.message, hint: f.hint, sqlstate: None }
-            }
-
-            impl compute::Guest for Exported {
-                fn plan(config: String) -> Result<compute::EnginePlan, compute::Error> {
-                    let config = $crate::json(&config).map_err(error)?;
-                    let (engine, settings, dialect) = C::plan(&config).map_err(error)?;
-                    Ok(compute::EnginePlan { engine, settings, dialect })
-                }
-                fn map_native(columns: Vec<compute::NativeColumn>) -> Result<Vec<compute::MappedColumn>, compute::Error> {
-                    Ok(columns
-                        .iter()
-                        .map(|c| match C::canonical(&NativeType::parse(&c.native)) {
-                            Ok(canonical) => compute::MappedColumn { canonical: Some(canonical), refused: None },
-                            Err(why) => compute::MappedColumn { canonical: None, refused: Some(why) },
-                        })
-                        .collect())
-                }
-            }
-        }
-        #[cfg(target_arch = "wasm32")]
-        $crate::compute_world::export_compute_world!(Exported with_types_in $crate::compute_world);
-    };
 }
 
 /// JSON text of the host as a value.
