@@ -17,6 +17,9 @@ DEMO := $(CACHE)/demo
 setup: $(DUCKDB_LIB_DIR)/libduckdb.so wasm-target
 
 # Tests run against real servers from Debian's packages, started by the tests themselves.
+/usr/bin/chromium:
+	$(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends chromium
+
 /usr/lib/postgresql:
 	$(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends postgresql
 
@@ -50,8 +53,22 @@ demo: build
 	@cd $(DEMO)/project && export DVT_PROFILES_DIR=$(DEMO)/home DBT_PROFILES_DIR=. PATH="$(CURDIR)/dist/bin:$$PATH" && mkdir -p $(DEMO)/home && \
 	  set -x && dvt build && dvt explain -s customer_revenue && dvt run -s daily_orders && dvt show -s region_report
 
-test: setup /usr/lib/postgresql
+test: setup /usr/lib/postgresql /usr/bin/chromium
 	tests/run_suites.sh $(CARGO_FLAGS)
+
+# The planner in a page; `make playground` serves it on a free loopback port and prints the address.
+.PHONY: playground playground-page
+PAGE := web-playground
+$(PAGE)/node_modules: $(PAGE)/package-lock.json
+	command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends npm; }
+	cd $(PAGE) && npm ci --silent && touch node_modules
+
+playground-page: wasm-target $(PAGE)/node_modules
+	cargo run -q $(CARGO_FLAGS) -p xtask -- playground
+	cd $(PAGE) && npm run --silent check && npm run --silent build
+
+playground: playground-page
+	node $(PAGE)/serve.mjs
 
 # Prints the table of tests/bench/README.md; GENERATOR is the project generator's path.
 GENERATOR ?= ../shared/bench/generate_project.py

@@ -1,6 +1,7 @@
-//! Tasks of the repository: `cargo xtask plugins`, `cargo xtask planner`.
+//! Tasks of the repository: `cargo xtask plugins`, `cargo xtask planner`, `cargo xtask playground`.
 
 mod planner;
+mod playground;
 mod plugins;
 
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ fn main() -> std::process::ExitCode {
         "plugins" => plugins::build(&root, &target),
         "hostile" => plugins::hostile(&root, &target),
         "planner" => planner::build(&root, &target),
-        other => Err(format!("`{other}` is no task; tasks: plugins, hostile, planner").into()),
+        "playground" => playground::build(&root, &target),
+        other => Err(format!("`{other}` is no task; tasks: plugins, hostile, planner, playground").into()),
     };
     match done {
         Ok(files) => {

@@ -6,16 +6,18 @@
 
 use crate::catalog::Catalog;
 use crate::residual::{Table, offset};
-use dvt_diagnostic::{Code, Diagnostic, LineIndex};
+use crate::parse::COMPILED;
+use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
 use dvt_project::suggest::suggestion;
-use sqlparser::ast::{Expr, Ident, Query, TableFactor, Visit, Visitor};
+use crate::walk::{Watch, visit};
+use sqlparser::ast::{Expr, Ident, Query, TableFactor};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// The first column that no relation has. Its place is told by line and column of the compiled text.
 pub fn missing(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog) -> Option<Diagnostic> {
     let mut walk = Walk { index: LineIndex::new(sql), sql, other: BTreeSet::new(), used: Vec::new(), starts: tables.iter().map(|t| t.at.start).collect() };
-    let _ = query.visit(&mut walk);
+    visit(query, &mut walk);
     let all_columns: BTreeSet<String> =
         tables.iter().filter_map(|t| catalog.relation(&t.relation)).flat_map(|s| s.columns.iter().map(|c| c.name.to_lowercase())).collect();
     for (qualifier, column) in &walk.used {
@@ -30,14 +32,14 @@ pub fn missing(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog) ->
         if known.is_empty() || known.iter().any(|k| k.eq_ignore_ascii_case(&column.value)) {
             continue;
         }
-        let (line, _) = walk.index.position(sql, offset(&walk.index, sql, column));
+        let (line, at) = walk.index.position(sql, offset(&walk.index, sql, column));
         let relation = &named[0].relation;
         let message = format!("`{}` of target `{}` has no column `{}` (line {line} of the compiled SQL)", relation.name.identifier, relation.target, column.value);
         let hint = match suggestion(&column.value, &known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("its columns: {}", known.join(", ")),
         };
-        return Some(Diagnostic::error(Code::ColumnNotFound, message).hint(hint));
+        return Some(Diagnostic::error(Code::ColumnNotFound, message).at(Span::new(COMPILED, line, at)).hint(hint));
     }
     None
 }
@@ -51,9 +53,7 @@ struct Walk<'a> {
     starts: BTreeSet<usize>,
 }
 
-impl Visitor for Walk<'_> {
-    type Break = ();
-
+impl Watch for Walk<'_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         self.other.extend(query.with.iter().flat_map(|w| &w.cte_tables).map(|c| c.alias.name.value.to_lowercase()));
         ControlFlow::Continue(())

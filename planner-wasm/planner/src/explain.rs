@@ -4,7 +4,7 @@
 
 use crate::catalog::Catalog;
 use crate::ir::FederatedPlan;
-use dvt_diagnostic::Diagnostic;
+use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::{ExecutionPath, Node, RelationName, RelationRef};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,11 @@ pub fn pushdown(node: &Node, sql: &str, relations: &[String]) -> Value {
     let mut out = head(node);
     out.insert("delegates".into(), json!([{"source": node.target, "sql": sql, "relations": relations, "estimated": null, "actual": null}]));
     Value::Object(out)
+}
+
+/// A model that its readers inline: it is never built.
+pub fn inlined(node: &Node) -> Value {
+    Value::Object(head(node))
 }
 
 /// A model that cannot be planned, with the reason.
@@ -67,6 +72,12 @@ pub fn federated(node: &Node, plan: &FederatedPlan, catalog: &Catalog, moved: &M
     out.insert("sink".into(), json!({"target": plan.sink.target, "relation": dotted(&plan.sink.relation), "materialized": plan.sink.materialized}));
     out.insert("notes".into(), plan.notes.iter().map(|n| json!({"code": n.code, "message": n.message})).collect());
     Value::Object(out)
+}
+
+/// The warning of a federated view (SPEC T5).
+pub fn coerced(node: &Node) -> Option<Diagnostic> {
+    let text = format!("view `{}` reads several targets; it is built as a table", node.name);
+    (node.materialized() == "view").then(|| Diagnostic::warning(Code::ViewCoerced, text).about(node.unique_id.as_str()))
 }
 
 /// The document of several models.

@@ -5,6 +5,7 @@
 
 pub mod catalog;
 mod columns;
+pub mod derive;
 pub mod dialect;
 pub mod explain;
 pub mod ir;
@@ -14,6 +15,9 @@ pub mod pushdown;
 mod residual;
 pub mod scalar;
 pub mod types;
+mod walk;
+
+pub use parse::COMPILED;
 
 use catalog::Catalog;
 use dialect::Sheets;

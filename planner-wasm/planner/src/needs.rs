@@ -12,9 +12,10 @@
 
 use crate::catalog::Catalog;
 use crate::residual::Table;
+use crate::walk::{Watch, visit};
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, Visit, Visitor,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -39,7 +40,7 @@ impl Needed {
 /// Needs per table, in the tables' order.
 pub fn columns(query: &Query, tables: &[Table], catalog: &Catalog) -> Vec<Needed> {
     let mut walk = Walk::default();
-    let _ = query.visit(&mut walk);
+    visit(query, &mut walk);
     walk.select_wildcards(query);
     tables
         .iter()
@@ -130,7 +131,7 @@ impl Stars<'_> {
             self.factor(factor, whole, bare, &qualified);
         }
         let mut inner = InnerQueries { stars: self };
-        let _ = select.visit(&mut inner);
+        visit(select, &mut inner);
     }
 
     fn factor(&mut self, factor: &TableFactor, whole: bool, bare: bool, qualified: &BTreeSet<String>) {
@@ -186,15 +187,14 @@ fn read_with_star(root: &Query, name: &str) -> bool {
             }
         }
     }
-    impl Visitor for Find<'_> {
-        type Break = ();
+    impl Watch for Find<'_> {
         fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
             self.arms(&query.body);
             ControlFlow::Continue(())
         }
     }
     let mut find = Find(name, false);
-    let _ = root.visit(&mut find);
+    visit(root, &mut find);
     find.1
 }
 
@@ -203,8 +203,7 @@ struct InnerQueries<'a, 'b> {
     stars: &'a mut Stars<'b>,
 }
 
-impl Visitor for InnerQueries<'_, '_> {
-    type Break = ();
+impl Watch for InnerQueries<'_, '_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } | Expr::Subquery(subquery) = expr {
             self.stars.query(subquery, true);
@@ -213,9 +212,7 @@ impl Visitor for InnerQueries<'_, '_> {
     }
 }
 
-impl Visitor for Walk {
-    type Break = ();
-
+impl Watch for Walk {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Identifier(ident) => {

@@ -1,9 +1,12 @@
 //! SQL text to sqlparser's tree, with a depth limit and places in the user's terms.
 
 use crate::dialect::DialectSheet;
-use dvt_diagnostic::{Code, Diagnostic};
+use dvt_diagnostic::{Code, Diagnostic, Span};
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
+
+/// The `file` of places in a query's text: which file that text was made from is the caller's to know.
+pub const COMPILED: &str = "compiled SQL";
 
 /// Nesting beyond this is refused, natively and in WebAssembly alike.
 const MAX_DEPTH: usize = 60;
@@ -18,8 +21,12 @@ pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> 
                 .hint("move inner parts into models or CTEs")
         }
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
-            Diagnostic::error(Code::SqlSyntax, format!("the SQL cannot be read as {}: {text}", sheet.name))
-                .hint("a model that runs on one target needs no reading; only federated ones do")
+            let out = Diagnostic::error(Code::SqlSyntax, format!("the SQL cannot be read as {}: {text}", sheet.name))
+                .hint("a model that runs on one target needs no reading; only federated ones do");
+            match place(&text) {
+                Some(at) => out.at(at),
+                None => out,
+            }
         }
     })?;
     match <[Statement; 1]>::try_from(statements) {
@@ -27,4 +34,12 @@ pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> 
         Ok(_) => Err(Diagnostic::error(Code::SqlSyntax, "a federated model must be a query")),
         Err(many) => Err(Diagnostic::error(Code::SqlSyntax, format!("a federated model must be one query, found {}", many.len()))),
     }
+}
+
+/// The parser tells places only at the end of its words: `… at Line: 3, Column: 5`.
+fn place(text: &str) -> Option<Span> {
+    let (_, tail) = text.rsplit_once("Line: ")?;
+    let (line, column) = tail.split_once(", Column: ")?;
+    let digits = column.find(|c: char| !c.is_ascii_digit()).unwrap_or(column.len());
+    Some(Span::new(COMPILED, line.parse().ok()?, column[..digits].parse().ok()?))
 }

@@ -1,9 +1,11 @@
 //! The model's own text over the scans: only table names are replaced, everything else stays as written.
 
 use crate::RelationUse;
-use dvt_diagnostic::{Code, Diagnostic, LineIndex};
+use crate::parse::COMPILED;
+use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
 use dvt_project::RelationRef;
-use sqlparser::ast::{Expr, Ident, Query, TableFactor, Visit, Visitor};
+use crate::walk::{Watch, visit};
+use sqlparser::ast::{Expr, Ident, Query, TableFactor};
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
@@ -29,7 +31,7 @@ pub fn offset(index: &LineIndex, sql: &str, ident: &Ident) -> usize {
 /// Every relation read in the query, in the order of the text.
 pub fn tables(sql: &str, query: &Query, relations: &[RelationUse]) -> Result<Vec<Table>, Diagnostic> {
     let mut walk = Walk { sql, index: LineIndex::new(sql), relations, tables: Vec::new(), ctes: BTreeSet::new(), problem: None };
-    let _ = query.visit(&mut walk);
+    visit(query, &mut walk);
     if let Some(problem) = walk.problem {
         return Err(problem);
     }
@@ -63,9 +65,7 @@ struct Walk<'a> {
     problem: Option<Diagnostic>,
 }
 
-impl Visitor for Walk<'_> {
-    type Break = ();
-
+impl Watch for Walk<'_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         // Names only widen what counts as a CTE; a relation is told from one by its place in the text.
         for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
@@ -85,8 +85,10 @@ impl Visitor for Walk<'_> {
         let Some((used, at)) = used else {
             if idents.len() > 1 || !self.ctes.contains(&first.value.to_lowercase()) {
                 let message = format!("`{name}` is neither a ref nor a source nor a CTE of this query");
+                let (line, column) = self.index.position(self.sql, start);
                 self.problem.get_or_insert(
                     Diagnostic::error(Code::SqlRelationUnknown, message)
+                        .at(Span::new(COMPILED, line, column))
                         .hint("declare it as a source with its connection, and use source()"),
                 );
             }

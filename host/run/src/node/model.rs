@@ -3,7 +3,7 @@
 use super::{Done, Runner, federate, span};
 use crate::database::Database;
 use crate::printer::now;
-use dvt_diagnostic::{Code, Diagnostic};
+use dvt_diagnostic::Diagnostic;
 use dvt_project::{ExecutionPath, Node};
 use std::sync::Arc;
 
@@ -16,10 +16,7 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
     let outcome = match node.execution {
         ExecutionPath::Pushdown => runner.project.engine.materialize(&node.unique_id, &compiled.sql, None, database.clone()),
         ExecutionPath::Federation => {
-            if node.materialized() == "view" {
-                let text = format!("view `{}` reads several targets; it is built as a table", node.name);
-                done.warnings.push(Diagnostic::warning(Code::ViewCoerced, text).about(node.unique_id.as_str()));
-            }
+            done.warnings.extend(dvt_planner::explain::coerced(node));
             federate::build(runner, node, &compiled, database, done)
         }
     };

@@ -26,8 +26,9 @@ use crate::ir::{Kept, PushClass, Pushed};
 use crate::needs::constraint;
 use crate::residual::{Table, offset};
 use dvt_diagnostic::{Code, LineIndex};
+use crate::walk::{Watch, visit};
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem, SetExpr, TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem, SetExpr, TableFactor,
 };
 use std::ops::ControlFlow;
 
@@ -364,7 +365,7 @@ impl Scope<'_, '_> {
     /// A form that is not on the list. It is told at the scan whose columns it reads, if that is one.
     fn unknown(&mut self, expr: &Expr) -> Stay {
         let mut columns = Columns(Vec::new());
-        let _ = expr.visit(&mut columns);
+        visit(expr, &mut columns);
         for ident in &columns.0 {
             if let Err(Stay::Join) = self.resolve(ident).map(|_| ()) {
                 self.item = None;
@@ -377,8 +378,7 @@ impl Scope<'_, '_> {
 
 struct Columns(Vec<Vec<Ident>>);
 
-impl Visitor for Columns {
-    type Break = ();
+impl Watch for Columns {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Some(ident) = column(expr) {
             self.0.push(ident.to_vec());
@@ -434,8 +434,7 @@ pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
 /// The queries in a SELECT's own expressions, not those below them.
 fn subqueries(select: &Select) -> Vec<Query> {
     struct Find(Vec<Query>, usize);
-    impl Visitor for Find {
-        type Break = ();
+    impl Watch for Find {
         fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
             if self.1 == 0 {
                 self.0.push(query.clone());
@@ -450,10 +449,10 @@ fn subqueries(select: &Select) -> Vec<Query> {
     }
     let mut find = Find(Vec::new(), 0);
     for expr in select.selection.iter().chain(&select.having).chain(&select.qualify) {
-        let _ = expr.visit(&mut find);
+        visit(expr, &mut find);
     }
     for item in &select.projection {
-        let _ = item.visit(&mut find);
+        visit(item, &mut find);
     }
     find.0
 }

@@ -1,0 +1,48 @@
+//! The planner for a page: JavaScript's strings to the session's and back, nothing else.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The Worker keeps the words of a panic; the trap that follows says only `unreachable`.
+    #[wasm_bindgen(js_name = dvtPlannerPanicked)]
+    fn panicked(message: &str);
+}
+
+/// Runs once, when the module is loaded.
+#[wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| panicked(&info.to_string())));
+}
+
+/// A whole project, parsed and planned: [`dvt_planner_session::explain`].
+#[wasm_bindgen]
+pub fn explain(question: &str) -> String {
+    dvt_planner_session::explain(question)
+}
+
+/// One federated query: [`dvt_planner_session::plan`].
+#[wasm_bindgen]
+pub fn plan(request: &str) -> Result<String, String> {
+    dvt_planner_session::plan(request)
+}
+
+/// A parsed project, for one question after the other.
+#[wasm_bindgen]
+pub struct Project(dvt_planner_session::Project);
+
+#[wasm_bindgen]
+impl Project {
+    pub fn open(input: &str) -> Result<Project, String> {
+        dvt_planner_session::Project::open(input).map(Self)
+    }
+    pub fn manifest(&self) -> String {
+        self.0.manifest()
+    }
+    pub fn warnings(&self) -> String {
+        self.0.warnings()
+    }
+    pub fn compile(&self, unique_id: &str) -> Result<String, String> {
+        self.0.compile(unique_id)
+    }
+}
