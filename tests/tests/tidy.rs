@@ -34,12 +34,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("planner-wasm/component", &["dvt-planner-session"]),
     ("planner-wasm/browser", &["dvt-planner-session"]),
     ("host/engine", &[]),
+    ("plugins/pack", &[]),
     ("host/plugin", &["dvt-diagnostic", "dvt-project", "dvt-planner", "dvt-engine"]),
     ("host/mdm", &["dvt-diagnostic", "dvt-project", "dvt-planner", "dvt-engine"]),
     ("host/federation", &["dvt-diagnostic", "dvt-project", "dvt-planner", "dvt-engine", "dvt-plugin-host"]),
     (
         "host/run",
-        &["dvt-diagnostic", "dvt-project", "dvt-jinja", "dvt-planner", "dvt-engine", "dvt-plugin-host", "dvt-mdm", "dvt-federation"],
+        &["dvt-diagnostic", "dvt-project", "dvt-jinja", "dvt-planner", "dvt-engine", "dvt-plugin-host", "dvt-plugin-pack", "dvt-mdm", "dvt-federation"],
     ),
     ("host/cli", &["dvt-diagnostic", "dvt-project", "dvt-run"]),
 ];

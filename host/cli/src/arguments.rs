@@ -185,6 +185,39 @@ pub enum PluginCommand {
         #[arg(long, value_enum, default_value_t = ShowOutput::Text)]
         output: ShowOutput,
     },
+    /// Write a crate to start a plugin from
+    New {
+        /// Lower-case letters, digits and underscores; profiles say `type: NAME`
+        name: String,
+        #[arg(long, value_enum, default_value_t = PluginKind::Adapter)]
+        kind: PluginKind,
+    },
+    /// Make a plugin file of a compiled module and its manifest
+    Pack {
+        /// The .wasm file that the compiler wrote
+        module: PathBuf,
+        /// plugin.json
+        manifest: PathBuf,
+        /// The plugin file
+        #[arg(long, short = 'o')]
+        output: PathBuf,
+    },
+    /// Run the contract suite on a plugin file; with --target also on that target
+    Test {
+        file: PathBuf,
+        #[arg(long, value_enum, default_value_t = ShowOutput::Text)]
+        output: ShowOutput,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PluginKind {
+    /// A database by a driver of the host
+    Adapter,
+    /// A database by a protocol of the plugin's own
+    Wire,
+    /// A compute engine
+    Compute,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

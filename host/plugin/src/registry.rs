@@ -55,6 +55,20 @@ impl Registry {
         Self::with_limits(folders, cache, Limits::default())
     }
 
+    /// As `load`, with one file before all others: the one that is looked at.
+    ///
+    /// # Errors
+    /// When that file is no plugin.
+    pub fn with_file(file: &Path, folders: &[PathBuf], cache: Option<&Path>) -> Result<(Self, Listed), Diagnostic> {
+        let bytes = std::fs::read(file).map_err(|e| Diagnostic::error(Code::PluginInvalid, format!("{} cannot be read: {e}", file.display())))?;
+        let (manifest, encoding) = manifest::read(file, &bytes)?;
+        let (mut registry, _) = Self::load(folders, cache);
+        registry.found.retain(|f| f.manifest.id != manifest.id);
+        let listed = Listed { manifest: manifest.clone(), encoding, path: file.to_owned() };
+        registry.found.insert(0, Found { path: file.to_owned(), manifest, encoding, bytes });
+        Ok((registry, listed))
+    }
+
     pub fn with_limits(folders: &[PathBuf], cache: Option<&Path>, limits: Limits) -> (Self, Vec<Diagnostic>) {
         let mut registry = Self { cache: cache.map(Path::to_owned), limits, ..Self::default() };
         let mut warnings = Vec::new();

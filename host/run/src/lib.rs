@@ -4,6 +4,7 @@
 //! plugins. Not here: SQL generation, pushdown, drivers.
 
 mod artifacts;
+mod contract;
 mod csv;
 mod database;
 mod discover;

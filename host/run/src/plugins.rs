@@ -22,6 +22,16 @@ impl Plugins {
         Self { registry, sheets, warnings }
     }
 
+    /// As `load`, with one file before all others.
+    ///
+    /// # Errors
+    /// When that file is no plugin.
+    pub fn with_file(file: &Path, folders: &[PathBuf], cache: &Path) -> Result<(Self, Listed), Diagnostic> {
+        let (registry, listed) = Registry::with_file(file, folders, Some(cache))?;
+        let (sheets, warnings) = registry.sheets();
+        Ok((Self { registry, sheets, warnings }, listed))
+    }
+
     pub fn adapter(&self, kind: &AdapterType) -> Result<Arc<dyn Adapter>, Diagnostic> {
         self.registry.adapter(kind.as_str())
     }

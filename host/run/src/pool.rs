@@ -48,17 +48,22 @@ impl Slot {
             error.hint = d.hint;
             error
         })?;
-        let secrets = dial.secret_options.iter().filter_map(|(option, key)| {
-            let value = self.secrets.get(key)?;
-            Some((option.clone(), Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
-        });
-        dvt_plugin_host::connect(&self.adapter, &ConnectSpec {
-            driver: dial.driver.clone(),
-            options: dial.options.clone(),
-            secrets: secrets.collect(),
-            session_setup: dial.session_setup.clone(),
-            application: "dvt".to_owned(),
-        })
+        dvt_plugin_host::connect(&self.adapter, &spec(dial, &self.secrets))
+    }
+}
+
+/// The plan with the secrets that it names.
+pub fn spec(dial: &ConnectPlan, secrets: &BTreeMap<String, Value>) -> ConnectSpec {
+    let named = dial.secret_options.iter().filter_map(|(option, key)| {
+        let value = secrets.get(key)?;
+        Some((option.clone(), Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
+    });
+    ConnectSpec {
+        driver: dial.driver.clone(),
+        options: dial.options.clone(),
+        secrets: named.collect(),
+        session_setup: dial.session_setup.clone(),
+        application: "dvt".to_owned(),
     }
 }
 

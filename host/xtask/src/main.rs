@@ -14,9 +14,10 @@ fn main() -> std::process::ExitCode {
     let done = match task.as_str() {
         "plugins" => plugins::build(&root, &target),
         "hostile" => plugins::hostile(&root, &target),
+        "outsider" => plugins::outsider(&root, &target),
         "planner" => planner::build(&root, &target),
         "playground" => playground::build(&root, &target),
-        other => Err(format!("`{other}` is no task; tasks: plugins, hostile, planner, playground").into()),
+        other => Err(format!("`{other}` is no task; tasks: plugins, hostile, outsider, planner, playground").into()),
     };
     match done {
         Ok(files) => {

@@ -1,12 +1,25 @@
-//! `dvt plugin`: what plugins are found.
+//! `dvt plugin`: what plugins are found, and making one: new, pack, test.
 
-use crate::arguments::{Global, PluginCommand, Selection, ShowOutput};
+use crate::arguments::{Global, PluginCommand, PluginKind, Selection, ShowOutput};
 use dvt_run::Stream;
+use dvt_run::task::Task;
+use dvt_run::task::plugin_new::Kind;
 
 pub fn command(global: &Global, command: &PluginCommand) -> u8 {
+    let run = |stream: Stream, work: &dyn Fn(&Task) -> Result<u8, Vec<dvt_diagnostic::Diagnostic>>| {
+        super::run_task("plugin", global, &Selection::default(), stream, |task| work(task))
+    };
     match command {
-        PluginCommand::List { output } => super::run_task("plugin", global, &Selection::default(), Stream::Err, |task| {
-            task.plugins(*output == ShowOutput::Json, &mut std::io::stdout())
-        }),
+        PluginCommand::List { output } => run(Stream::Err, &|task| task.plugins(*output == ShowOutput::Json, &mut std::io::stdout())),
+        PluginCommand::New { name, kind } => {
+            let kind = match kind {
+                PluginKind::Adapter => Kind::Adapter,
+                PluginKind::Wire => Kind::Wire,
+                PluginKind::Compute => Kind::Compute,
+            };
+            run(Stream::Out, &|task| task.plugin_new(name, kind))
+        }
+        PluginCommand::Pack { module, manifest, output } => run(Stream::Out, &|task| task.plugin_pack(module, manifest, output)),
+        PluginCommand::Test { file, output } => run(Stream::Err, &|task| task.plugin_test(file, *output == ShowOutput::Json, &mut std::io::stdout())),
     }
 }

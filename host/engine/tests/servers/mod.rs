@@ -36,6 +36,7 @@ fn command(program: &Path) -> Command {
 }
 
 impl PostgresServer {
+    #[allow(dead_code, reason = "not every test trusts everybody")]
     pub fn start() -> Self {
         Self::start_as("trust", "unused")
     }

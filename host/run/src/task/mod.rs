@@ -6,6 +6,8 @@ pub mod debug;
 pub mod explain;
 pub mod init;
 pub mod list;
+pub mod plugin_new;
+pub mod plugin_test;
 pub mod plugins;
 pub mod run;
 pub mod show;
