@@ -73,4 +73,5 @@ playground: playground-page
 # Prints the table of tests/bench/README.md; GENERATOR is the project generator's path.
 GENERATOR ?= ../shared/bench/generate_project.py
 bench: build /usr/lib/postgresql
+	cargo run -q $(CARGO_FLAGS) -p xtask -- outsider
 	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench -- $(CURDIR)/dist/bin/dvt $(CURDIR)/dist/plugins $(GENERATOR)

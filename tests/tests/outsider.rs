@@ -37,6 +37,19 @@ fn statement(port: u16, sql: &str) {
     postgres::Client::connect(&config, postgres::NoTls).unwrap().batch_execute(sql).unwrap();
 }
 
+/// Has the server read its settings again; new sessions have them when this returns.
+fn reload(port: u16) {
+    let config = format!("host=127.0.0.1 port={port} user=dvt dbname=postgres password='{PASSWORD}'");
+    let read_at = || -> std::time::SystemTime {
+        postgres::Client::connect(&config, postgres::NoTls).unwrap().query_one("select pg_conf_load_time()", &[]).unwrap().get(0)
+    };
+    let before = read_at();
+    statement(port, "select pg_reload_conf()");
+    while read_at() == before {
+        std::thread::yield_now();
+    }
+}
+
 /// A server with SCRAM and TPC-H orders and lineitem, and a project that joins them with a SQLite file, into
 /// tables of the server and of a DuckDB file.
 fn world(port: u16) -> World {
@@ -119,7 +132,7 @@ fn a_wire_plugin_tells_the_servers_words_and_codes() {
     let conf = server_file(server.port, "hba_file");
     let text = std::fs::read_to_string(&conf).unwrap();
     std::fs::write(&conf, format!("host all old 127.0.0.1/32 md5\n{text}")).unwrap();
-    statement(server.port, "select pg_reload_conf()");
+    reload(server.port);
     let profiles = std::fs::read_to_string(world.path("home/profiles.yml")).unwrap();
     world.write("home/profiles.yml", &profiles.replace("type: pgwire, host: 127.0.0.1, port", "type: pgwire, host: 127.0.0.1, user_was: dvt, port").replace(&format!("user_was: dvt, port: {}, user: dvt", server.port), &format!("port: {}, user: old", server.port)));
     run("plain_old", "{{ config(materialized='table', target='pgwire') }} select 1 as x").fails(1, &["md5", "DVT5102", "scram"]);
@@ -131,6 +144,86 @@ fn server_file(port: u16, setting: &str) -> PathBuf {
     let config = format!("host=127.0.0.1 port={port} user=dvt dbname=postgres password='{PASSWORD}'");
     let row = postgres::Client::connect(&config, postgres::NoTls).unwrap().query_one(&format!("show {setting}"), &[]).unwrap();
     PathBuf::from(row.get::<_, String>(0))
+}
+
+#[test]
+fn a_wire_plugin_is_encrypted_by_the_host_which_trusts_whom_the_profile_trusts() {
+    let server = servers::PostgresServer::start_with_passwords(PASSWORD);
+    let world = World::new();
+    let data = server_file(server.port, "data_directory");
+    let folder = data.to_str().unwrap();
+    // The server reads its key as the user that it runs as.
+    let make = format!(
+        "openssl req -new -x509 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE -keyout {folder}/server.key -out {folder}/server.crt && chmod 600 {folder}/server.key && chown --reference={folder} {folder}/server.key {folder}/server.crt && cp {folder}/server.crt {root}",
+        root = world.path("root.crt").display()
+    );
+    let made = std::process::Command::new("sh").args(["-c", &make]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    statement(server.port, "alter system set ssl = on");
+    reload(server.port);
+    std::fs::create_dir_all(world.path("p/models")).unwrap();
+    world.write("p/dbt_project.yml", "name: p\nprofile: p\nversion: '1'\n");
+    let profile = |host: &str, more: &str| {
+        world.write("home/profiles.yml", &format!("p:\n  target: t\n  outputs:\n    t: {{type: pgwire, host: {host}, port: {}, user: dvt, password: \"{PASSWORD}\", dbname: postgres, schema: public, {more}}}\n", server.port));
+    };
+    let sql = "select ssl::text as encrypted, (select version from pg_stat_ssl where pid = pg_backend_pid()) as version from pg_stat_ssl where pid = pg_backend_pid()";
+    let ask = || dvt(&world, "p", &["-q", "show", "--inline", sql, "--output", "json"]);
+    let root = format!("sslmode: verify-full, sslrootcert: {}", world.path("root.crt").display());
+    for more in ["sslmode: require", &root] {
+        profile("localhost", more);
+        let told = ask().ok().out;
+        assert!(told.contains("TLSv1.3") && told.contains("true"), "{more}: {told}");
+    }
+    // Another name than the certificate's, and another authority, are refused.
+    profile("127.0.0.1", &root);
+    ask().fails(2, &["TLS", "DVT5101"]);
+    profile("localhost", "sslmode: verify-full");
+    ask().fails(2, &["TLS", "DVT5101"]);
+    // A wrong password is the server's word, not a crash.
+    let wrong = std::fs::read_to_string(world.path("home/profiles.yml")).unwrap().replace(PASSWORD, "wrong").replace("verify-full", "require");
+    world.write("home/profiles.yml", &wrong);
+    ask().fails(2, &["DVT5102", "password"]);
+}
+
+#[test]
+fn every_plugin_keeps_the_contract() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path("p")).unwrap();
+    let files = |folder: &Path| -> Vec<PathBuf> {
+        let all = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        all.filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect()
+    };
+    let (bundled, own) = (files(&target().join("plugins")), files(&outsiders()));
+    assert!(bundled.len() >= 4 && own.len() == 3, "{bundled:?} {own:?}");
+    for file in bundled.iter().chain(&own) {
+        let told = dvt(&world, "p", &["plugin", "test", file.to_str().unwrap()]).ok().out;
+        assert!(told.contains(", 0 failed") && !told.contains("FAIL"), "{told}");
+    }
+    // What is no plugin, or is of a plugin's shape and wrong, fails the suite and not the program.
+    world.write("p/junk.wasm", "junk");
+    dvt(&world, "p", &["plugin", "test", "junk.wasm"]).fails(1, &["FAIL", "DVT5002"]);
+    dvt(&world, "p", &["plugin", "test", "absent.wasm"]).fails(1, &["FAIL"]);
+}
+
+#[test]
+fn sessions_keep_the_contract_on_real_targets() {
+    let server = servers::PostgresServer::start_with_passwords(PASSWORD);
+    let world = World::new();
+    std::fs::create_dir_all(world.path("p")).unwrap();
+    let kinds = [("postgres", "plugins/postgres"), ("pgwire", "outsider-plugins/wire-postgres"), ("nearpg", "outsider-plugins/extends-sheet"), ("nearpg_extism", "outsider-plugins/extism-sheet")];
+    let output = |kind: &str| format!("    {kind}: {{type: {kind}, host: 127.0.0.1, port: {}, user: dvt, password: \"{PASSWORD}\", dbname: postgres, schema: public}}\n", server.port);
+    let outputs: String = kinds.iter().map(|(kind, _)| output(kind)).collect();
+    world.write("home/profiles.yml", &format!("p:\n  target: duckdb\n  outputs:\n{outputs}    duckdb: {{type: duckdb, path: x.duckdb}}\n    sqlite: {{type: sqlite, schemas_and_paths: {{main: x.db}}, schema: main}}\n"));
+    for (kind, file) in kinds.into_iter().chain([("duckdb", "plugins/duckdb"), ("sqlite", "plugins/sqlite")]) {
+        let file = target().join(format!("{file}.wasm"));
+        let told = dvt(&world, "p", &["plugin", "test", file.to_str().unwrap(), "--profile", "p", "--target", kind]).ok().out;
+        assert!(told.contains("a running query can be cancelled") && told.contains(", 0 failed"), "{kind}: {told}");
+    }
+    // Nothing is left behind: no table, no session.
+    let config = format!("host=127.0.0.1 port={} user=dvt dbname=postgres password='{PASSWORD}'", server.port);
+    let mut client = postgres::Client::connect(&config, postgres::NoTls).unwrap();
+    let left: Vec<String> = client.query("select relname::text from pg_class where relname like 'dvt_contract_%\\_types'", &[]).unwrap().iter().map(|r| r.get(0)).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -146,5 +239,99 @@ fn nothing_of_the_host_or_the_planner_names_an_outsider() {
                 assert!(!["pgwire", "nearpg", "wire-postgres"].iter().any(|name| text.contains(name)), "{}", path.display());
             }
         }
+    }
+}
+
+/// The commands of the page: the lines of its `sh` blocks, and the files that it says to write.
+fn page() -> (Vec<String>, Vec<(String, String)>) {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("plugins/README.md")).unwrap();
+    let walk = text.split("## From nothing to a run").nth(1).unwrap().split("\n## ").next().unwrap();
+    let (mut commands, mut files) = (Vec::new(), Vec::new());
+    let mut blocks = walk.split("```");
+    let mut before = blocks.next().unwrap_or_default();
+    while let Some(block) = blocks.next() {
+        let (kind, body) = block.split_once('\n').unwrap();
+        if kind == "sh" {
+            commands.extend(body.lines().filter(|l| !l.is_empty()).map(str::to_owned));
+        } else {
+            // The file's name stands in backticks at the end of the line before.
+            let name = before.trim().trim_end_matches(':').rsplit('`').nth(1).unwrap().to_owned();
+            commands.push(format!("write {name}"));
+            files.push((name, body.to_owned()));
+        }
+        before = blocks.next().unwrap_or_default();
+    }
+    (commands, files)
+}
+
+#[test]
+fn the_page_leads_from_nothing_to_a_run() {
+    let world = World::new();
+    world.write("user/.keep", "");
+    std::fs::create_dir_all(world.path("walk")).unwrap();
+    let (commands, files) = page();
+    assert!(commands.len() >= 8 && files.len() >= 3, "{commands:?}");
+    let build = target().join("outsider");
+    let mut folder = world.path("walk");
+    let mut said_all = String::new();
+    for line in &commands {
+        if let Some(to) = line.strip_prefix("cd ") {
+            folder = folder.join(to).canonicalize().unwrap();
+            continue;
+        }
+        if let Some(name) = line.strip_prefix("write ") {
+            let (_, text) = files.iter().find(|(n, _)| n == name).unwrap();
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+            continue;
+        }
+        // A person's shell: the program on the path, the compiler's own folders, nothing of this repository.
+        let command = world.command("walk", &[]);
+        let path = command.get_envs().find(|(k, _)| *k == "PATH").and_then(|(_, v)| v.map(std::ffi::OsStr::to_owned)).unwrap();
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-ec", line]).current_dir(&folder).env_clear().envs(command.get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))));
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+        for (name, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            shell.env(name, std::env::var_os(name).unwrap_or_else(|| home.join(usual).into_os_string()));
+        }
+        shell.env("PATH", std::env::join_paths(std::iter::once(target().join("release")).chain(std::env::split_paths(&path))).unwrap());
+        // Built things are kept between runs of the test; the page's own folder is a link to them.
+        if line.starts_with("cargo ") {
+            std::fs::create_dir_all(&build).unwrap();
+            if !folder.join("target").exists() {
+                std::os::unix::fs::symlink(&build, folder.join("target")).unwrap();
+            }
+        }
+        let told = said(shell);
+        assert_eq!(told.code, 0, "`{line}` in {}:\n{}", folder.display(), told.all());
+        said_all += &told.all();
+    }
+    assert!(said_all.contains(", 0 failed") && said_all.contains("Done. PASS=") && said_all.contains("[federation]"), "{said_all}");
+}
+
+#[test]
+fn a_new_plugin_of_each_kind_builds_packs_and_keeps_the_contract() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path("w")).unwrap();
+    dvt(&world, "w", &["plugin", "new", "Not-A-Name"]).fails(2, &["lower-case"]);
+    for kind in ["wire", "compute"] {
+        let name = format!("own_{kind}");
+        dvt(&world, "w", &["plugin", "new", &name, "--kind", kind]).ok();
+        dvt(&world, "w", &["plugin", "new", &name]).fails(2, &["exists"]);
+        let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "-q", "--ignore-rust-version", "--release", "--target", "wasm32-unknown-unknown"]).current_dir(world.path(&format!("w/{name}")));
+        // Beside the outsiders: what they have in common is built once.
+        let built = target().join("outsider");
+        let told = said({
+            cargo.env("CARGO_TARGET_DIR", &built);
+            cargo
+        });
+        assert_eq!(told.code, 0, "{}", told.all());
+        let module = built.join(format!("wasm32-unknown-unknown/release/{name}.wasm"));
+        let words = ["plugin", "pack", module.to_str().unwrap(), "plugin.json", "-o", "own.wasm"];
+        dvt(&world, &format!("w/{name}"), &words).ok();
+        dvt(&world, &format!("w/{name}"), &["plugin", "test", "own.wasm"]).ok();
+        dvt(&world, &format!("w/{name}"), &["plugin", "pack", "own.wasm", "plugin.json", "-o", "twice.wasm"]).fails(2, &["manifest already"]);
     }
 }

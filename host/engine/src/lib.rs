@@ -19,7 +19,7 @@ pub use error::{EngineError, ErrorKind, PluginFault};
 pub use secret::Secret;
 pub use tls::TlsMode;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use std::collections::BTreeMap;
 
@@ -63,6 +63,11 @@ pub struct Rows {
 pub struct ReadCount {
     pub rows: u64,
     pub bytes: u64,
+}
+
+/// Bytes of a batch's own values, however many batches share a buffer.
+pub fn batch_bytes(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size()) as u64).sum()
 }
 
 /// A result column as the database describes it.
@@ -117,6 +122,10 @@ pub trait Connection: Send {
     fn describe(&mut self, sql: &str) -> Result<Vec<DescribedColumn>, EngineError>;
     fn canceller(&self) -> Canceller;
     fn server_version(&mut self) -> Result<String, EngineError>;
+    /// Whether the session can be used again. False where cancelling ends more than a statement.
+    fn is_open(&self) -> bool {
+        true
+    }
 }
 
 /// Opens a session with the driver that `spec` names and runs its setup statements.

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{
-    BatchSink, Compute, ComputeSettings, Connection, DescribedColumn, EngineError, ErrorKind, ReadCount, Reads, Stop, StreamSender,
+    BatchSink, Compute, ComputeSettings, Connection, DescribedColumn, EngineError, ErrorKind, ReadCount, Reads, Stop, StreamSender, batch_bytes,
 };
 use dvt_planner::ir::{Delegate, FederatedPlan, RemoteScan, Residual};
 use dvt_planner::types::CanonicalType;
@@ -146,7 +146,7 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
     let mut moved = ReadCount::default();
     let told = sink.columns(columns);
     let mut push = |batch: RecordBatch| -> Result<(), Stop> {
-        let (rows, bytes) = (batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+        let (rows, bytes) = (batch.num_rows() as u64, batch_bytes(&batch));
         moved.rows += rows;
         moved.bytes += bytes;
         context.progress.read(&delegate.source, rows, bytes);
@@ -261,7 +261,7 @@ fn read(scan: &RemoteScan, context: Context<'_>, sender: StreamSender, reading: 
         let _here = reading.watch(connection.canceller());
         let _run = context.cancel.watch(connection.canceller());
         connection.read(&scan.sql, &schema(&scan.columns), &mut |batch: RecordBatch| {
-            context.progress.read(&scan.source, batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+            context.progress.read(&scan.source, batch.num_rows() as u64, batch_bytes(&batch));
             sender.send(batch)
         })
     })();

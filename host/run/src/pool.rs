@@ -198,12 +198,16 @@ impl Connection for Session {
     fn server_version(&mut self) -> Result<String, EngineError> {
         self.with(|c| c.server_version())
     }
+    fn is_open(&self) -> bool {
+        self.inner.as_ref().is_some_and(|c| c.is_open())
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(inner) = self.inner.take()
             && !self.broken
+            && inner.is_open()
         {
             self.slot.idle.lock().unwrap_or_else(PoisonError::into_inner).push(inner);
         }

@@ -125,6 +125,18 @@ fn copy(port: u16, query: &str) {
     assert!(done.unwrap().success());
 }
 
+/// A session by the wire plugin of `tests/outsider`, which lies beside this program.
+fn wire(port: u16) -> Box<dyn dvt_engine::Connection> {
+    let own = std::env::current_exe().unwrap();
+    let target = own.parent().and_then(Path::parent).unwrap();
+    let file = target.join("outsider-plugins/wire-postgres.wasm");
+    let (registry, listed) = Registry::with_file(&file, &[target.join("plugins")], None).unwrap();
+    let adapter = registry.adapter(&listed.manifest.types[0]).unwrap();
+    let profile = serde_json::json!({"type": listed.manifest.types[0], "host": "127.0.0.1", "port": port, "user": "dvt", "dbname": "postgres", "sslmode": "disable"});
+    let plan = adapter.connect(&profile, &[]).unwrap();
+    dvt_plugin_host::connect(&adapter, &ConnectSpec { driver: plan.driver, options: plan.options, ..ConnectSpec::default() }).unwrap()
+}
+
 fn reading(port: u16) {
     let options = [("host", "127.0.0.1"), ("port", &port.to_string()), ("user", "dvt"), ("dbname", "postgres"), ("sslmode", "disable")];
     let spec = ConnectSpec { driver: "postgres".into(), options: options.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(), ..ConnectSpec::default() };
@@ -147,6 +159,15 @@ fn reading(port: u16) {
     let peer = best(3, || copy(port, "select * from lineitem"));
     let ratio = own.as_secs_f64() / peer.as_secs_f64();
     row(&format!("PostgreSQL read, {rows} lineitem rows, 16 columns, against `psql` COPY binary"), &format!("{ratio:.2}×"), "≤ 1.2×", ratio <= 1.2);
+    let mut session = wire(port);
+    let mut through = 0;
+    let plugin = best(3, || {
+        through = session.read("select * from lineitem", &want, &mut |_: RecordBatch| Ok(())).unwrap().rows;
+    });
+    assert_eq!(through, rows);
+    let ratio = plugin.as_secs_f64() / own.as_secs_f64();
+    let shown = format!("{ratio:.2}× ({:.2} s against {:.2} s)", plugin.as_secs_f64(), own.as_secs_f64());
+    row("the same read by a plugin that speaks the protocol itself, against the native driver", &shown, "≤ 1.5×", ratio <= 1.5);
 }
 
 fn federating(dvt: &Dvt, world: &Path, port: u16) {

@@ -6,7 +6,7 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
-use dvt_engine::{EngineError, ErrorKind, PluginFault};
+use dvt_engine::{EngineError, ErrorKind, PluginFault, batch_bytes};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of rows that one call of `load` gets, about.
@@ -61,8 +61,7 @@ pub fn canonical(schema: &SchemaRef) -> Result<Vec<(String, String)>, EngineErro
 
 /// The rows as streams of bounded size.
 pub fn encode(batch: &RecordBatch) -> impl Iterator<Item = Result<Vec<u8>, EngineError>> + '_ {
-    let bytes = batch.get_array_memory_size().max(1);
-    let parts = bytes.div_ceil(LOAD_BYTES);
+    let parts = (batch_bytes(batch) as usize).div_ceil(LOAD_BYTES).max(1);
     let rows = batch.num_rows().div_ceil(parts).max(1);
     (0..batch.num_rows()).step_by(rows).map(move |at| {
         let part = batch.slice(at, rows.min(batch.num_rows() - at));

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use dvt_engine::net::Dial;
 use dvt_engine::{
-    BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, EngineError, ErrorKind, Executed, PluginFault, ReadCount, Rows,
+    BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, EngineError, ErrorKind, Executed, PluginFault, ReadCount, Rows, batch_bytes,
 };
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -199,7 +199,7 @@ impl Connection for WireConnection {
                 return Ok(true);
             }
             count.rows += batch.num_rows() as u64;
-            count.bytes += batch.get_array_memory_size() as u64;
+            count.bytes += batch_bytes(&batch);
             Ok(sink.push(batch).is_ok())
         })?;
         Ok(count)
@@ -261,6 +261,10 @@ impl Connection for WireConnection {
 
     fn server_version(&mut self) -> Result<String, EngineError> {
         self.call("server-version", |s, store, session| s.call_server_version(store, session))
+    }
+
+    fn is_open(&self) -> bool {
+        self.session.is_some() && !self.ending.is_cancelled()
     }
 }
 

@@ -177,41 +177,83 @@ fn column(kind: CanonicalType) -> Option<ArrayRef> {
     })
 }
 
+/// A type under trial: its name, the product's type for it, what that is read as, its values.
+struct Tried {
+    text: &'static str,
+    native: String,
+    back: DataType,
+    values: ArrayRef,
+}
+
 fn types(trial: &mut Trial<'_>) -> Result<String, String> {
-    let (mut columns, mut skipped) = (Vec::new(), Vec::new());
+    let (mut tried, mut absent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for text in TYPES {
         let kind: CanonicalType = text.parse()?;
         match (trial.native(kind), column(kind)) {
-            (Ok((native, back)), Some(values)) => columns.push((text, native, arrow_type(back), values)),
-            _ => skipped.push(text),
+            (Ok((native, back)), Some(values)) => tried.push(Tried { text, native, back: arrow_type(back), values }),
+            _ => absent.push(text),
         }
     }
-    let number: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
-    let (int, int_back) = trial.native(CanonicalType::Int(32))?;
+    // The largest values of a type may be more than the product holds: then they must be refused by the column's name.
+    let table = loop {
+        match there(trial, &tried) {
+            Ok(table) => break table,
+            Err((message, true)) => {
+                let named = tried.iter().position(|t| message.contains(&format!("`{}`", t.text))).ok_or(message)?;
+                refused.push(tried.remove(named).text);
+            }
+            Err((message, false)) => return Err(message),
+        }
+    };
+    back_again(trial, &tried, &table)?;
+    let mut note = format!("{} types", tried.len());
+    for (why, list) in [("no type for", absent), ("refused by name:", refused)] {
+        if !list.is_empty() {
+            note += &format!("; {why} {}", list.join(", "));
+        }
+    }
+    Ok(note)
+}
+
+fn fields(int: &DataType, tried: &[Tried], kind: impl Fn(&Tried) -> DataType) -> SchemaRef {
+    let mut fields = vec![Field::new("n", int.clone(), true)];
+    fields.extend(tried.iter().map(|t| Field::new(t.text, kind(t), true)));
+    Arc::new(Schema::new(fields))
+}
+
+/// A table of the types with their values in it; an error says whether the rows were refused for what they hold.
+fn there(trial: &mut Trial<'_>, tried: &[Tried]) -> Result<String, (String, bool)> {
+    let plain = |e: String| (e, false);
+    let (int, _) = trial.native(CanonicalType::Int(32)).map_err(plain)?;
     let mut named = vec![("n".to_owned(), int)];
-    named.extend(columns.iter().enumerate().map(|(i, (_, native, ..))| (format!("c{i}"), native.clone())));
-    let table = trial.create("types", &named)?;
-    let field = |i: usize, kind: &DataType| Field::new(if i == 0 { "n".to_owned() } else { format!("c{}", i - 1) }, kind.clone(), true);
-    let sent: Vec<ArrayRef> = std::iter::once(number).chain(columns.iter().map(|(.., values)| values.clone())).collect();
-    let schema: SchemaRef = Arc::new(Schema::new(sent.iter().enumerate().map(|(i, a)| field(i, a.data_type())).collect::<Vec<_>>()));
-    let batch = RecordBatch::try_new(schema, sent.clone()).map_err(say)?;
-    let loaded = trial.load(&table, &batch)?;
-    if loaded != 4 {
-        return Err(format!("4 rows were loaded, {loaded} acknowledged"));
+    named.extend(tried.iter().map(|t| (t.text.to_owned(), t.native.clone())));
+    let table = trial.create("types", &named).map_err(plain)?;
+    let number: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
+    let sent = std::iter::once(number).chain(tried.iter().map(|t| t.values.clone())).collect();
+    let schema = fields(&DataType::Int32, tried, |t| t.values.data_type().clone());
+    let batch = RecordBatch::try_new(schema, sent).map_err(|e| plain(say(e)))?;
+    let mut rows = std::iter::once(Ok(batch.clone()));
+    match trial.connection.load(&table, &batch.schema(), &mut rows) {
+        Ok(4) => Ok(table),
+        Ok(rows) => Err((format!("4 rows were loaded, {rows} acknowledged"), false)),
+        Err(e) => Err((trial.words(&e), e.kind == ErrorKind::Type)),
     }
-    let kinds: Vec<DataType> = std::iter::once(arrow_type(int_back)).chain(columns.iter().map(|(_, _, kind, _)| kind.clone())).collect();
-    let want: SchemaRef = Arc::new(Schema::new(kinds.iter().enumerate().map(|(i, k)| field(i, k)).collect::<Vec<_>>()));
+}
+
+fn back_again(trial: &mut Trial<'_>, tried: &[Tried], table: &str) -> Result<(), String> {
+    let (_, int) = trial.native(CanonicalType::Int(32))?;
     let sheet = trial.adapter.sheet();
-    let names: Vec<String> = named.iter().map(|(n, _)| sheet.quote(n)).collect();
-    let got = trial.read(&format!("select {} from {table} order by {}", names.join(", "), sheet.quote("n")), &want)?;
-    for (i, (text, native, ..)) in columns.iter().enumerate() {
+    let names: Vec<String> = std::iter::once("n").chain(tried.iter().map(|t| t.text)).map(|n| sheet.quote(n)).collect();
+    let sql = format!("select {} from {table} order by {}", names.join(", "), sheet.quote("n"));
+    let got = trial.read(&sql, &fields(&arrow_type(int), tried, |t| t.back.clone()))?;
+    for (i, t) in tried.iter().enumerate() {
         let options = CastOptions { safe: false, ..CastOptions::default() };
-        let back = cast_with_options(got.column(i + 1), sent[i + 1].data_type(), &options).map_err(|e| format!("{text} as {native}: {e}"))?;
-        if back.to_data() != sent[i + 1].to_data() {
-            return Err(format!("{text} as {native}: sent {:?}, came back {back:?}", sent[i + 1]));
+        let back = cast_with_options(got.column(i + 1), t.values.data_type(), &options).map_err(|e| format!("{} as {}: {e}", t.text, t.native))?;
+        if back.to_data() != t.values.to_data() {
+            return Err(format!("{} as {}: sent {:?}, came back {back:?}", t.text, t.native, t.values));
         }
     }
-    Ok(if skipped.is_empty() { format!("{} types", columns.len()) } else { format!("{} types; not {}", columns.len(), skipped.join(", ")) })
+    Ok(())
 }
 
 fn catalog(trial: &mut Trial<'_>) -> Result<String, String> {
