@@ -91,7 +91,9 @@ fn answer(result: Result<String, Diagnostic>) -> Result<String, String> {
 
 fn natively(q: &Question) -> Result<String, String> {
     let mut sheets = Sheets::default();
-    sheet_texts().iter().for_each(|t| sheets.add(t).unwrap());
+    for text in sheet_texts() {
+        sheets.add(&text).unwrap();
+    }
     let mut catalog = Catalog::default();
     q.catalog.iter().for_each(|(r, s)| catalog.insert(r.clone(), s.clone()));
     answer(
@@ -218,6 +220,27 @@ fn a_project_parses_compiles_and_plans_to_the_same_bytes() {
         planned += usize::from(natively(&q).is_ok());
     }
     assert!(planned >= 5, "only {planned} nodes were planned");
+}
+
+#[test]
+fn a_whole_project_is_explained_in_the_same_bytes() {
+    let mut world = world();
+    let input = demo();
+    let mut files = input.files.clone();
+    files.insert("profiles.yml".into(), input.profiles.unwrap());
+    let recorded = std::fs::read_to_string(root().join("web-playground/demo/catalog.json")).unwrap();
+    let mut question: Value = serde_json::from_str(&recorded).unwrap();
+    question["files"] = json!(files);
+    question["adapters"] = ["sqlite", "duckdb", "postgres"].iter().zip(sheet_texts()).map(|(kind, sheet)| ((*kind).to_owned(), json!({"sheet": sheet}))).collect();
+    for broken in [false, true] {
+        if broken {
+            question["files"]["models/marts/region_report.sql"] = json!("select {{ no_such_macro() }}");
+        }
+        let there = world.planner.dvt_planner_planner().call_explain(&mut world.store, &question.to_string()).expect("the planner never traps");
+        assert_eq!(there, dvt_planner_session::explain(&question.to_string()));
+        let answer: Value = serde_json::from_str(&there).unwrap();
+        assert_eq!(answer["models"].as_array().unwrap().len(), if broken { 0 } else { 8 }, "{}", answer["diagnostics"]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ import { Planner } from "./planner.js";
 import { showProblems } from "./problems.js";
 import { Project } from "./project.js";
 import { showTree, treeKeys } from "./tree.js";
-import type { Answer, Model, Question, Setting, Span } from "./types.js";
+import type { Answer, Files, Model, Question, Setting, Span } from "./types.js";
 
 /** After the last key, before the planner is asked. */
 const PAUSE_MS = 120;
@@ -51,6 +51,10 @@ async function start(): Promise<void> {
   /** What the planner said last, and the last of its answers that had models. */
   let answer = none;
   let shown = none;
+  /** The text that the planner was asked about: its places are places in that. */
+  let asked: Files = {};
+  /** Whether the planner was stopped over the text as it is. */
+  let lost = false;
 
   const editor = new Editor(at("editor"), (path, text) => {
     project.write(path, text);
@@ -77,6 +81,7 @@ async function start(): Promise<void> {
       busy: () => status("busy", "planning…"),
       answered(text, ms) {
         answer = JSON.parse(text) as Answer;
+        lost = false;
         if (answer.models.length > 0) shown = answer;
         document.documentElement.dataset.answered = String(Number(document.documentElement.dataset.answered ?? 0) + 1);
         const errors = answer.diagnostics.filter((d) => d.severity === "error").length;
@@ -85,13 +90,18 @@ async function start(): Promise<void> {
         all();
       },
       stopped(reason) {
+        lost = true;
         status("bad", "stopped");
         trouble(reason);
+        all();
       },
     },
     LIMIT_MS,
   );
-  const now = () => planner.ask(question());
+  const now = () => {
+    asked = project.files;
+    planner.ask(question());
+  };
   const later = () => {
     clearTimeout(timer);
     timer = window.setTimeout(now, PAUSE_MS);
@@ -164,7 +174,7 @@ async function start(): Promise<void> {
 
   function marks(): Mark[] {
     const text = editor.text();
-    if (unpushed()) return [];
+    if (unpushed() || lost) return [];
     return (model()?.scans ?? []).flatMap((scan) => {
       const make = (c: { sql: string; at?: Span | null }, kind: Mark["kind"], title: string, detail: string): Mark[] => {
         if (!c.at || c.at.file !== open || answer !== shown) return [];
@@ -190,14 +200,16 @@ async function start(): Promise<void> {
       selected = (shown.models.find((m) => m.file === open) ?? shown.models.find((m) => m.path === "federation") ?? shown.models[0])?.unique_id ?? "";
     }
     files();
-    editor.tell(answer.diagnostics, answer.codes);
-    editor.mark(marks());
-    showProblems(at("problems"), at("problem-count"), answer, go);
+    if (asked[open] === editor.text()) {
+      editor.tell(lost ? [] : answer.diagnostics, answer.codes);
+      editor.mark(marks());
+    }
+    showProblems(at("problems"), at("problem-count"), lost ? null : answer, go);
     showGraph(at("graph"), answer.models.length ? answer : { ...shown, diagnostics: answer.diagnostics }, selected, openModel, openSource);
     showLegend(at("legend"), shown);
     if (source) showSource(at("plan"), shown, source);
     else showPlan(at("plan"), answer.models.length ? answer : shown, model(), unpushed(), { go, openModel });
-    at("stale").hidden = answer === shown || shown === none;
+    at("stale").hidden = !lost && (answer === shown || shown === none);
   }
 
   const narrow = () => matchMedia("(max-width: 820px)").matches;

@@ -20,6 +20,8 @@ export class Planner {
   private waiting: Asked | null = null;
   private timer = 0;
   private last = 0;
+  /** Workers in a row that failed before they were ready: something is wrong that another start does not mend. */
+  private stillborn = 0;
 
   private constructor(
     private readonly module: WebAssembly.Module,
@@ -71,6 +73,7 @@ export class Planner {
   private heard(data: { ready?: boolean; id?: number; answer?: string; ms?: number; failed?: string }): void {
     if (data.ready) {
       this.ready = true;
+      this.stillborn = 0;
     } else if (data.failed !== undefined) {
       this.restart(`The planner stopped: ${data.failed}`);
       return;
@@ -87,7 +90,8 @@ export class Planner {
     clearTimeout(this.timer);
     this.worker?.terminate();
     this.running = null;
-    this.start();
+    this.stillborn = this.ready ? 0 : this.stillborn + 1;
+    if (this.stillborn < 3) this.start();
     this.listener.stopped(reason);
   }
 }

@@ -8,7 +8,14 @@ export function sorted(diagnostics: Diagnostic[]): Diagnostic[] {
   return [...diagnostics].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
 }
 
-export function showProblems(parent: Element, count: Element, answer: Answer, go: (at: Span) => void): void {
+/** `answer` is null when the planner was stopped. */
+export function showProblems(parent: Element, count: Element, answer: Answer | null, go: (at: Span) => void): void {
+  if (!answer) {
+    show(count, "not known");
+    count.className = "count bad";
+    show(parent, h("li", { class: "empty" }, "The planner was stopped before it could say."));
+    return;
+  }
   const all = sorted(answer.diagnostics);
   const of = (severity: string) => all.filter((d) => d.severity === severity).length;
   const words = [count1(of("error"), "error"), count1(of("warning"), "warning"), count1(of("note"), "note")].filter(Boolean);
@@ -26,8 +33,12 @@ export function showProblems(parent: Element, count: Element, answer: Answer, go
           { type: "button", disabled: d.span ? undefined : true, "data-key": `problem:${i}`, onclick: () => d.span && go(d.span), title: answer.codes[d.code]?.explanation },
           icon(d.severity, d.severity),
           h("span", { class: "code" }, d.code),
-          h("span", { class: "message" }, d.message, d.hint ? h("span", { class: "hint" }, `hint: ${d.hint}`) : null),
-          d.span ? h("span", { class: "place" }, `${d.span.file}:${d.span.line}:${d.span.column}`) : null,
+          h(
+            "span",
+            { class: "words" },
+            h("span", { class: "message" }, d.message, d.hint ? h("span", { class: "hint" }, `hint: ${d.hint}`) : null),
+            d.span ? h("span", { class: "place" }, `${d.span.file}:${d.span.line}:${d.span.column}`) : null,
+          ),
         ),
       ),
     ),

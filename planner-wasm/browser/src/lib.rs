@@ -20,29 +20,3 @@ pub fn start() {
 pub fn explain(question: &str) -> String {
     dvt_planner_session::explain(question)
 }
-
-/// One federated query: [`dvt_planner_session::plan`].
-#[wasm_bindgen]
-pub fn plan(request: &str) -> Result<String, String> {
-    dvt_planner_session::plan(request)
-}
-
-/// A parsed project, for one question after the other.
-#[wasm_bindgen]
-pub struct Project(dvt_planner_session::Project);
-
-#[wasm_bindgen]
-impl Project {
-    pub fn open(input: &str) -> Result<Project, String> {
-        dvt_planner_session::Project::open(input).map(Self)
-    }
-    pub fn manifest(&self) -> String {
-        self.0.manifest()
-    }
-    pub fn warnings(&self) -> String {
-        self.0.warnings()
-    }
-    pub fn compile(&self, unique_id: &str) -> Result<String, String> {
-        self.0.compile(unique_id)
-    }
-}

@@ -34,7 +34,7 @@ pub fn missing(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog) ->
         }
         let (line, at) = walk.index.position(sql, offset(&walk.index, sql, column));
         let relation = &named[0].relation;
-        let message = format!("`{}` of target `{}` has no column `{}` (line {line} of the compiled SQL)", relation.name.identifier, relation.target, column.value);
+        let message = format!("`{}` of target `{}` has no column `{}`", relation.name.identifier, relation.target, column.value);
         let hint = match suggestion(&column.value, &known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("its columns: {}", known.join(", ")),

@@ -49,8 +49,8 @@ pub struct Sheets {
 }
 
 impl Sheets {
-    /// Adds a sheet from its text; what it extends must be there already, whole.
-    pub fn add(&mut self, text: &str) -> Result<(), Diagnostic> {
+    /// Adds a sheet from its text and gives its name; what it extends must be there already, whole.
+    pub fn add(&mut self, text: &str) -> Result<DialectName, Diagnostic> {
         let sheet = match DialectSheet::extended(text)? {
             None => DialectSheet::parse(text)?,
             Some(name) => {
@@ -62,8 +62,9 @@ impl Sheets {
             }
         };
         self.texts.insert(sheet.name.clone(), text.to_owned());
-        self.sheets.insert(DialectName::new(sheet.name.clone()), sheet);
-        Ok(())
+        let name = DialectName::new(sheet.name.clone());
+        self.sheets.insert(name.clone(), sheet);
+        Ok(name)
     }
     pub fn get(&self, name: &DialectName) -> Result<&DialectSheet, Diagnostic> {
         self.sheets.get(name).ok_or_else(|| {

@@ -21,10 +21,11 @@ pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> 
                 .hint("move inner parts into models or CTEs")
         }
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
-            let out = Diagnostic::error(Code::SqlSyntax, format!("the SQL cannot be read as {}: {text}", sheet.name))
+            let (why, place) = placed(&text);
+            let out = Diagnostic::error(Code::SqlSyntax, format!("the SQL cannot be read as {}: {why}", sheet.name))
                 .hint("a model that runs on one target needs no reading; only federated ones do");
-            match place(&text) {
-                Some(at) => out.at(at),
+            match place {
+                Some(place) => out.at(place),
                 None => out,
             }
         }
@@ -37,9 +38,12 @@ pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> 
 }
 
 /// The parser tells places only at the end of its words: `… at Line: 3, Column: 5`.
-fn place(text: &str) -> Option<Span> {
-    let (_, tail) = text.rsplit_once("Line: ")?;
-    let (line, column) = tail.split_once(", Column: ")?;
-    let digits = column.find(|c: char| !c.is_ascii_digit()).unwrap_or(column.len());
-    Some(Span::new(COMPILED, line.parse().ok()?, column[..digits].parse().ok()?))
+fn placed(text: &str) -> (&str, Option<Span>) {
+    let read = || {
+        let (why, tail) = text.rsplit_once(" at Line: ")?;
+        let (line, column) = tail.split_once(", Column: ")?;
+        let digits = column.find(|c: char| !c.is_ascii_digit()).unwrap_or(column.len());
+        Some((why, Span::new(COMPILED, line.parse().ok()?, column[..digits].parse().ok()?)))
+    };
+    read().map_or((text, None), |(why, place)| (why, Some(place)))
 }

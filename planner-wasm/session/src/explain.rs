@@ -85,10 +85,15 @@ fn open(question: Question) -> Result<World, Vec<Diagnostic>> {
         ..ProjectInput::default()
     };
     let mut sheets = Sheets::default();
+    // A sheet that extends another comes after it.
+    let (mut whole, mut extending) = (Vec::new(), Vec::new());
     for (kind, adapter) in question.adapters {
-        let facts = DialectSheet::parse(&adapter.sheet).map_err(|e| vec![e])?.profile;
-        sheets.add(&adapter.sheet).map_err(|e| vec![e])?;
-        input.adapters.insert(kind.clone(), facts);
+        let extends = DialectSheet::extended(&adapter.sheet).map_err(|e| vec![e])?.is_some();
+        if extends { extending.push((kind, adapter)) } else { whole.push((kind, adapter)) }
+    }
+    for (kind, adapter) in whole.into_iter().chain(extending) {
+        let name = sheets.add(&adapter.sheet).map_err(|e| vec![e])?;
+        input.adapters.insert(kind.clone(), sheets.get(&name).map_err(|e| vec![e])?.profile.clone());
         input.adapter_packages.insert(kind, adapter.macros);
     }
     let parsed = parse(&input)?;
