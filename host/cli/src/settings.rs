@@ -29,13 +29,16 @@ pub fn task(which: &str, global: &Global, selection: &Selection, stream: Stream)
         full_refresh: global.full_refresh,
         fail_fast: global.fail_fast,
         quiet: global.quiet,
-        env,
+        env: env.clone(),
         working_dir,
         binary_dir: std::env::current_exe().ok().and_then(|p| Some(p.canonicalize().ok()?.parent()?.to_path_buf())),
     };
+    let secrets: Vec<String> = env.iter().filter(|(name, _)| name.starts_with("DBT_ENV_SECRET_")).map(|(_, value)| value.clone()).collect();
     let cancel = Arc::new(Cancellation::default());
     crate::interrupt::watch(cancel.clone());
-    Ok(Task { printer: Arc::new(Printer::new(stream, settings.quiet, no_colour)), settings, cancel })
+    let printer = Printer::new(stream, settings.quiet, no_colour);
+    printer.hide(secrets);
+    Ok(Task { printer: Arc::new(printer), settings, cancel })
 }
 
 fn vars(text: Option<&str>) -> Result<Map<String, Value>, Diagnostic> {

@@ -6,6 +6,8 @@ pub enum ErrorKind {
     /// The server or file cannot be reached.
     Connect,
     Auth,
+    /// Another process has it, for now.
+    Busy,
     /// A database, file or relation does not exist.
     Missing,
     /// A column does not exist.

@@ -134,6 +134,7 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
     let about = |e: EngineError| diagnostic(&e, &format!("target `{}`", delegate.source), Code::ReadFailed);
     let mut connection = context.sources.connect(&delegate.source).map_err(about)?;
     let _watch = context.cancel.watch(connection.canceller());
+    connection.begin_snapshot().map_err(about)?;
     let described = connection.describe(&delegate.sql).map_err(about)?;
     let canonical = match context.types {
         Some(types) => types.canonical(Origin::Target(&delegate.source), &described)?,
@@ -166,6 +167,7 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
             }
         }
     }
+    connection.end_snapshot().map_err(about)?;
     let movement = Movement { source: delegate.source.clone(), relation: None, rows: moved.rows, bytes: moved.bytes };
     Ok(Computed { rows: moved.rows, movements: vec![movement] })
 }
@@ -256,14 +258,18 @@ fn federated(
 }
 
 fn read(scan: &RemoteScan, context: Context<'_>, sender: StreamSender, reading: &Cancellation) -> Result<ReadCount, EngineError> {
-    let result = (|| {
+    let result = (|| -> Result<ReadCount, EngineError> {
         let mut connection = context.sources.connect(&scan.source)?;
         let _here = reading.watch(connection.canceller());
         let _run = context.cancel.watch(connection.canceller());
-        connection.read(&scan.sql, &schema(&scan.columns), &mut |batch: RecordBatch| {
+        // Its columns and its rows are of one moment: else a type that changes in between would be read as another.
+        connection.begin_snapshot()?;
+        let read = connection.read(&scan.sql, &schema(&scan.columns), &mut |batch: RecordBatch| {
             context.progress.read(&scan.source, batch.num_rows() as u64, batch_bytes(&batch));
             sender.send(batch)
-        })
+        })?;
+        connection.end_snapshot()?;
+        Ok(read)
     })();
     match &result {
         Ok(_) => sender.finish(),

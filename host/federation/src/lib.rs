@@ -10,6 +10,7 @@ mod execute;
 mod journal;
 mod landing;
 mod staging;
+mod turn;
 
 pub use dvt_plugin_host::{arrow_type, canonical_type};
 pub use cancel::{Cancellation, Watch};
@@ -17,3 +18,4 @@ pub use execute::{Computed, Context, Movement, Origin, Progress, ResultColumn, R
 pub use journal::{Journal, Leftover};
 pub use landing::{Landed, LandedColumn, Landing, land, load_batches};
 pub use staging::{drop_table, staging_name};
+pub use turn::Turn;

@@ -77,14 +77,19 @@ impl Mdm {
 
     /// Folds the spools of all runs that are over in, and removes them.
     pub fn fold(&self) -> Result<Folded, MdmError> {
-        let finished = spool::finished(&self.data);
-        if finished.is_empty() {
+        if spool::finished(&self.data).is_empty() {
             return Ok(Folded::default());
         }
         let mut open = self.open()?;
         let mut folded = Folded::default();
-        for (path, facts) in finished {
+        // Looked for again with the file in hand: another process may have folded them in meanwhile.
+        for (path, facts) in spool::finished(&self.data) {
             let mut sql = String::from("BEGIN;\n");
+            // A process killed after its COMMIT left the spool there: nothing is told twice.
+            let invocation = text(&path.file_stem().unwrap_or_default().to_string_lossy());
+            for table in ["runs", "nodes", "movements"] {
+                sql += &format!("DELETE FROM {table} WHERE invocation = {invocation};\n");
+            }
             for fact in &facts {
                 sql += &insert(fact);
             }
@@ -177,7 +182,7 @@ impl Mdm {
 
     fn engine(&self, source: EngineError) -> MdmError {
         let path = self.path().display().to_string();
-        if source.kind == ErrorKind::Connect { MdmError::Busy { path } } else { MdmError::Engine { path, source } }
+        if matches!(source.kind, ErrorKind::Connect | ErrorKind::Busy) { MdmError::Busy { path } } else { MdmError::Engine { path, source } }
     }
 
     fn execute(&self, open: &mut Open, sql: &str) -> Result<(), MdmError> {

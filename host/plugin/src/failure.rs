@@ -8,6 +8,7 @@ pub fn code_of(kind: ErrorKind, otherwise: Code) -> Code {
     match kind {
         ErrorKind::Connect => Code::ConnectionFailed,
         ErrorKind::Auth => Code::AuthFailed,
+        ErrorKind::Busy => Code::DatabaseBusy,
         ErrorKind::Missing => Code::RelationMissing,
         ErrorKind::Column => Code::ColumnNotFound,
         ErrorKind::Permission => Code::PermissionDenied,
@@ -31,6 +32,7 @@ pub fn kind_of(code: Code) -> ErrorKind {
     match code {
         Code::ConnectionFailed => ErrorKind::Connect,
         Code::AuthFailed => ErrorKind::Auth,
+        Code::DatabaseBusy => ErrorKind::Busy,
         Code::RelationMissing | Code::DatabaseMissing => ErrorKind::Missing,
         Code::ColumnNotFound => ErrorKind::Column,
         Code::PermissionDenied => ErrorKind::Permission,

@@ -53,7 +53,7 @@ impl Databases {
             && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path)
         {
             // A log that cannot be written must not fail a node.
-            let _ = writeln!(file, "{} {text}", crate::printer::iso(crate::printer::now()));
+            let _ = writeln!(file, "{} {}", crate::printer::iso(crate::printer::now()), self.printer.hiding(text));
         }
     }
 }

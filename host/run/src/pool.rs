@@ -11,17 +11,27 @@ use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{
     BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, EngineError, ErrorKind, Executed, ReadCount, Rows, Secret,
 };
-use dvt_federation::Sources;
+use crate::printer::Printer;
+use dvt_federation::{Cancellation, Sources};
 use dvt_project::{Target, TargetName};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long another process may keep a file that lets one process in, unless the output says.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often such a file is tried.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// All targets of the profile.
 pub struct Pool {
     slots: BTreeMap<TargetName, Arc<Slot>>,
     reading: Mutex<BTreeMap<TargetName, u32>>,
     released: Condvar,
+    cancel: Arc<Cancellation>,
+    printer: Arc<Printer>,
 }
 
 struct Slot {
@@ -31,6 +41,8 @@ struct Slot {
     dial: OnceLock<Result<ConnectPlan, Diagnostic>>,
     idle: Mutex<Vec<Box<dyn Connection>>>,
     sessions: u32,
+    /// Another process kept it longer than anyone waits: the next node is told at once.
+    given_up: AtomicBool,
 }
 
 impl Slot {
@@ -69,13 +81,49 @@ pub fn spec(dial: &ConnectPlan, secrets: &BTreeMap<String, Value>) -> ConnectSpe
 
 impl Pool {
     /// `threads` overrides the targets' own.
-    pub fn new(targets: Vec<(Target, Arc<dyn Adapter>, BTreeMap<String, Value>)>, threads: Option<u32>) -> Self {
+    pub fn new(
+        targets: Vec<(Target, Arc<dyn Adapter>, BTreeMap<String, Value>)>,
+        threads: Option<u32>,
+        cancel: Arc<Cancellation>,
+        printer: Arc<Printer>,
+    ) -> Self {
         let slots = targets.into_iter().map(|(target, adapter, secrets)| {
             let sessions = threads.unwrap_or(target.threads).max(1);
-            let slot = Slot { target, adapter, secrets, dial: OnceLock::new(), idle: Mutex::default(), sessions };
+            let slot = Slot { target, adapter, secrets, dial: OnceLock::new(), idle: Mutex::default(), sessions, given_up: AtomicBool::new(false) };
             (slot.target.name.clone(), Arc::new(slot))
         });
-        Self { slots: slots.collect(), reading: Mutex::default(), released: Condvar::new() }
+        Self { slots: slots.collect(), reading: Mutex::default(), released: Condvar::new(), cancel, printer }
+    }
+
+    /// A session, when another process lets go of it.
+    fn open(&self, slot: &Slot) -> Result<Box<dyn Connection>, EngineError> {
+        let since = Instant::now();
+        let own = slot.dial().ok().and_then(|d| d.options.get("busy_timeout_ms")).and_then(|ms| ms.parse().ok());
+        let patience = own.map_or(PATIENCE, Duration::from_millis);
+        let mut told = false;
+        loop {
+            let error = match slot.open() {
+                Err(error) if error.kind == ErrorKind::Busy => error,
+                outcome => return outcome,
+            };
+            if self.cancel.is_cancelled() || slot.given_up.load(Ordering::SeqCst) {
+                return Err(error);
+            }
+            if since.elapsed() >= patience {
+                slot.given_up.store(true, Ordering::SeqCst);
+                let message = format!("another process has it open and kept it for {} seconds: {}", since.elapsed().as_secs(), error.message);
+                return Err(EngineError { message, ..error });
+            }
+            if !told {
+                told = true;
+                self.printer.line(&format!("Waiting for target {}: another process has it open", slot.target.name));
+            }
+            // What this run only keeps for later may be what the other process waits for.
+            for other in self.slots.values() {
+                other.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn slot(&self, target: &TargetName) -> Result<&Arc<Slot>, Diagnostic> {
@@ -98,7 +146,7 @@ impl Pool {
     pub fn take(&self, target: &TargetName) -> Result<Session, Diagnostic> {
         let slot = self.slot(target)?;
         slot.dial()?;
-        let inner = slot.open().map_err(|e| explained(Some(slot.adapter.as_ref()), &e, &format!("target `{target}`")))?;
+        let inner = self.open(slot).map_err(|e| explained(Some(slot.adapter.as_ref()), &e, &format!("target `{target}`")))?;
         Ok(Session { inner: Some(inner), slot: slot.clone(), broken: false })
     }
 
@@ -124,7 +172,7 @@ impl Pool {
 impl Sources for Pool {
     fn connect(&self, target: &TargetName) -> Result<Box<dyn Connection>, EngineError> {
         let slot = self.slot(target).map_err(|d| EngineError::new(ErrorKind::Connect, d.message))?;
-        Ok(Box::new(Session { inner: Some(slot.open()?), slot: slot.clone(), broken: false }))
+        Ok(Box::new(Session { inner: Some(self.open(slot)?), slot: slot.clone(), broken: false }))
     }
 }
 

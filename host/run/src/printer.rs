@@ -12,6 +12,9 @@ pub enum Stream {
     Err,
 }
 
+/// A value of fewer characters is not looked for in what is shown.
+const SHORTEST_SECRET: usize = 4;
+
 /// Writes whole lines; callable from several threads.
 pub struct Printer {
     stream: Stream,
@@ -20,6 +23,8 @@ pub struct Printer {
     live: bool,
     /// The progress line that stands on the terminal now.
     shown: Mutex<bool>,
+    /// Values that are never shown, longest first.
+    hidden: Mutex<Vec<String>>,
 }
 
 /// What a status word means, for its colour.
@@ -37,7 +42,25 @@ impl Printer {
             Stream::Out => std::io::stdout().is_terminal(),
             Stream::Err => std::io::stderr().is_terminal(),
         };
-        Self { stream, quiet, colour: terminal && !no_colour, live: terminal && !quiet, shown: Mutex::new(false) }
+        Self { stream, quiet, colour: terminal && !no_colour, live: terminal && !quiet, shown: Mutex::new(false), hidden: Mutex::default() }
+    }
+
+    /// From now on shows none of these values. Very short ones stand in every other word and hide nothing.
+    pub fn hide(&self, values: impl IntoIterator<Item = String>) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        for value in values {
+            // A key of several lines may be repeated line by line.
+            let lines: Vec<String> = value.lines().map(str::to_owned).collect();
+            hidden.extend(lines.into_iter().chain([value]).filter(|v| v.trim().chars().count() >= SHORTEST_SECRET && !v.starts_with("-----")));
+        }
+        hidden.sort_by_key(|v| std::cmp::Reverse(v.len()));
+        hidden.dedup();
+    }
+
+    /// The text without the values that are never shown.
+    pub fn hiding(&self, text: &str) -> String {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.iter().filter(|v| text.contains(v.as_str())).fold(text.to_owned(), |text, value| text.replace(value, "*****"))
     }
 
     fn write(&self, text: &str) {
@@ -53,7 +76,7 @@ impl Printer {
         if std::mem::take(&mut *shown) {
             self.write("\r\x1b[2K");
         }
-        self.write(text);
+        self.write(&self.hiding(text));
     }
 
     /// A line with the time before it.

@@ -130,7 +130,7 @@ impl Project {
     }
 
     /// Sessions of every target whose type a plugin handles.
-    pub fn pool(&self) -> Result<Pool, Diagnostic> {
+    pub fn pool(&self, cancel: Arc<dvt_federation::Cancellation>, printer: Arc<crate::printer::Printer>) -> Result<Pool, Diagnostic> {
         let strings = YamlStrings::new(self.input.clone());
         let outputs = dvt_project::profile::outputs(&self.input, &self.manifest.profile_name, &strings)?;
         let mut targets: Vec<(_, Arc<dyn Adapter>, _)> = Vec::new();
@@ -138,10 +138,11 @@ impl Project {
             if let Ok(adapter) = self.plugins.adapter(&output.target.adapter) {
                 // The manifest's form of the target counts: it is the one that templates saw.
                 let target = self.manifest.targets.get(&output.target.name).cloned().unwrap_or(output.target);
+                printer.hide(output.secrets.values().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)));
                 targets.push((target, adapter, output.secrets));
             }
         }
-        Ok(Pool::new(targets, self.settings.threads))
+        Ok(Pool::new(targets, self.settings.threads, cancel, printer))
     }
 }
 

@@ -90,6 +90,7 @@ codes! {
     ReadFailed = 4006, "read failed", "A source could not be read to the end. Nothing was published.";
     PythonModel = 4007, "python model", "Python models are not run by dvt.";
     MaterializationUnsupported = 4008, "materialization not possible here", "This materialization cannot be built on this path or product.";
+    TargetChanged = 4009, "target changed under the run", "Another session dropped or replaced the model's table after the model was compiled as an increment of it. Nothing was published: the rows at hand are only a part.";
     PluginNotFound = 5001, "plugin not found", "No plugin handles this adapter or compute type.";
     PluginInvalid = 5002, "plugin invalid", "The file is not a dvt plugin that this host can load.";
     PluginNotGranted = 5003, "plugin asks for more than granted", "The plugin imports something that it was not granted.";
@@ -106,6 +107,7 @@ codes! {
     EngineVersion = 5106, "file of a newer version", "The database file was written by a newer version than the engine reads.";
     EngineInvalid = 5107, "engine unusable", "An embedded engine lacks something dvt needs.";
     AdapterVersion = 5108, "adapter out of range", "require-adapters asks for another version of the adapter.";
+    DatabaseBusy = 5109, "database in use", "Another process has the database file open and did not close it in time.";
     Artifact = 6001, "artifact cannot be written", "A file under target/ cannot be written.";
     NodeFailed = 6002, "node failed", "A node failed.";
     UpstreamFailed = 6003, "skipped", "A node above failed.";

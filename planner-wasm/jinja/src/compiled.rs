@@ -1,6 +1,6 @@
 //! What rendering a node gives.
 
-use dvt_project::{RelationRef, UniqueId};
+use dvt_project::{RelationName, RelationRef, UniqueId};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -24,6 +24,17 @@ pub struct RelationUse {
     pub unique_id: Option<UniqueId>,
     pub rendered: String,
     pub at: Vec<Range<usize>>,
+}
+
+/// What a materialization puts in the node's place.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Reads the rows.
+    pub sql: &'a str,
+    /// The table that already holds the rows of a federated node; `sql` then selects from it.
+    pub staged: Option<&'a RelationName>,
+    /// They are an increment ([`Compiled::is_incremental`]) and must never stand for the whole.
+    pub part: bool,
 }
 
 /// What a materialization did.

@@ -104,7 +104,7 @@ fn builtin(scope: &Arc<Scope>, name: &str) -> Option<Value> {
             let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
             python::from_json(node.config.get(key).unwrap_or(&Json::Array(Vec::new())))
         }
-        "sql" | "compiled_code" | "dvt_staged_relation" => Value::from(()),
+        "sql" | "compiled_code" | "dvt_staged_relation" | "dvt_part" => Value::from(()),
         "context_macro_stack" => python::list(Vec::new()),
         _ => return None,
     })

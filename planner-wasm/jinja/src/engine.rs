@@ -1,6 +1,6 @@
 //! Rendering the nodes of a manifest, and running their materializations.
 
-use crate::compiled::{Compiled, Materialized, RelationUse, TestQuery};
+use crate::compiled::{Compiled, Materialized, RelationUse, Rows, TestQuery};
 use crate::context;
 use crate::errors;
 use crate::global;
@@ -281,9 +281,9 @@ impl Engine {
         Ok(TestQuery { compiled, severity: text("severity", "ERROR").to_ascii_lowercase(), warn_if, error_if })
     }
 
-    /// Runs the node's materialization macro with its hooks. `staged` is the table that already holds the rows of a
-    /// federated node; `sql` then selects from it.
-    pub fn materialize(&self, id: &UniqueId, sql: &str, staged: Option<&RelationName>, runtime: Arc<dyn Runtime>) -> Result<Materialized, Diagnostic> {
+    /// Runs the node's materialization macro with its hooks.
+    pub fn materialize(&self, id: &UniqueId, rows: Rows<'_>, runtime: Arc<dyn Runtime>) -> Result<Materialized, Diagnostic> {
+        let Rows { sql, staged, part } = rows;
         let node = self.node(id)?;
         let name = match node.resource_type {
             ResourceType::Seed => "seed",
@@ -300,6 +300,7 @@ impl Engine {
         })?;
         scope.set_extra("sql", Value::from(sql));
         scope.set_extra("compiled_code", Value::from(sql));
+        scope.set_extra("dvt_part", Value::from(part));
         if let Some(staged) = staged {
             let mut relation = scope.relation(&node.target, staged.clone(), None, None);
             relation.kind = Some("table".to_owned());

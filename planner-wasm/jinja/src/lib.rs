@@ -20,7 +20,7 @@ mod scope;
 mod source;
 mod yaml_strings;
 
-pub use compiled::{Compiled, Materialized, RelationUse, TestQuery};
+pub use compiled::{Compiled, Materialized, RelationUse, Rows, TestQuery};
 pub use engine::Engine;
 pub use parse::{Parsed, parse};
 pub use yaml_strings::YamlStrings;

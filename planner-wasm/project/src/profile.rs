@@ -166,6 +166,34 @@ fn is_secret(facts: &AdapterFacts, key: &str, canonical: &str, value: &Yaml) -> 
         || USUAL.contains(&key)
         || USUAL.contains(&canonical)
         || holds_secret_variable(value)
+        || holds_credentials(&value.to_json())
+        || nested(&value.to_json(), &|key| USUAL.iter().any(|usual| key == *usual || key.ends_with(&format!("_{usual}"))))
+}
+
+/// Whether a mapping inside the value has a key of such a name.
+fn nested(value: &Value, named: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, inner)| named(key) || nested(inner, named)),
+        Value::Array(list) => list.iter().any(|inner| nested(inner, named)),
+        _ => false,
+    }
+}
+
+/// An address with a user's password or a token in it, or connection words with a password.
+fn holds_credentials(value: &Value) -> bool {
+    const NAMES: [&str; 6] = ["password", "passwd", "pwd", "token", "secret", "apikey"];
+    let Value::String(text) = value else {
+        return match value {
+            Value::Object(map) => map.values().any(holds_credentials),
+            Value::Array(list) => list.iter().any(holds_credentials),
+            _ => false,
+        };
+    };
+    let text = text.to_ascii_lowercase();
+    let user = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()?.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'));
+    // A folder may have an equals sign in its name: it is no parameter.
+    let parameter = |part: &str| part.split_once('=').is_some_and(|(name, _)| !name.contains('/') && NAMES.iter().any(|n| name.trim_end().ends_with(n)));
+    user || text.split([' ', ';', '&', '?']).any(parameter)
 }
 
 fn holds_secret_variable(value: &Yaml) -> bool {

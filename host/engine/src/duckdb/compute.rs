@@ -1,5 +1,6 @@
 //! The embedded compute: a private in-memory database that spills to disk under its memory limit.
 
+use super::spill::SpillFolder;
 use super::stream::{StreamSender, StreamToken, stream};
 use super::{base_config, describe, drain, failure, prepare};
 use crate::error::EngineError;
@@ -16,7 +17,7 @@ pub struct ComputeSettings {
     /// Such as `512MB`.
     pub memory_limit: Option<String>,
     pub threads: Option<u32>,
-    /// Where it spills.
+    /// Where it spills, in a folder of its own.
     pub temp_directory: Option<PathBuf>,
 }
 
@@ -33,6 +34,8 @@ pub struct Compute {
     connection: duckdb::Connection,
     streams: Vec<StreamToken>,
     pending: Vec<String>,
+    /// Last: the files in it are closed first.
+    _spill: Option<SpillFolder>,
 }
 
 impl Compute {
@@ -45,14 +48,15 @@ impl Compute {
         if let Some(threads) = settings.threads {
             config = config.with("threads", threads.to_string()).map_err(|e| failure(&e))?;
         }
-        if let Some(folder) = &settings.temp_directory {
-            config = config.with("temp_directory", folder.to_string_lossy()).map_err(|e| failure(&e))?;
+        let spill = settings.temp_directory.as_deref().map(SpillFolder::create).transpose()?;
+        if let Some(folder) = &spill {
+            config = config.with("temp_directory", folder.path().to_string_lossy()).map_err(|e| failure(&e))?;
         }
         // Row order of a federated result has no meaning; keeping it costs memory.
         config = config.with("preserve_insertion_order", "false").map_err(|e| failure(&e))?;
         let connection = duckdb::Connection::open_in_memory_with_flags(config).map_err(|e| failure(&e))?;
         prepare(&connection)?;
-        Ok(Self { connection, streams: Vec::new(), pending: Vec::new() })
+        Ok(Self { connection, streams: Vec::new(), pending: Vec::new(), _spill: spill })
     }
 
     /// Declares `name` as the stream that the returned sender feeds. The sender belongs on another thread:

@@ -5,6 +5,7 @@
 mod compute;
 mod exact;
 mod file;
+mod spill;
 mod stream;
 
 pub use compute::{Compute, ComputeSettings, Reads};
@@ -24,7 +25,7 @@ fn failure(e: &duckdb::Error) -> EngineError {
         return EngineError::new(ErrorKind::Cancelled, text);
     }
     if has("Could not set lock") {
-        return EngineError::new(ErrorKind::Connect, text)
+        return EngineError::new(ErrorKind::Busy, text)
             .hint("another process has the DuckDB file open; DuckDB lets one process in at a time");
     }
     if has("newer version of DuckDB") || has("Serialization Error") || has("storage version") || has("version number") {

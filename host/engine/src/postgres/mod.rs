@@ -79,6 +79,10 @@ impl PostgresConnection {
         client
             .batch_execute("SET TIME ZONE 'UTC'; SET extra_float_digits = 3; SET standard_conforming_strings = on")
             .map_err(|e| failure(&e))?;
+        // A server looks for its client between statements only: a run that was killed would leave its statement running.
+        // One that cannot do so is used as it is.
+        let _ = client
+            .batch_execute("SELECT set_config('client_connection_check_interval', '2s', false) WHERE current_setting('client_connection_check_interval', true) IS NOT NULL");
         if let Some(limit) = number("statement_timeout") {
             client.batch_execute(&format!("SET statement_timeout = {limit}")).map_err(|e| failure(&e))?;
         }

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::Connection;
 use dvt_federation::{Context, Landed, Landing, Leftover, ResultColumn, ResultSink, drop_table, land, staging_name};
-use dvt_jinja::{Compiled, Materialized};
+use dvt_jinja::{Compiled, Materialized, Rows};
 use dvt_planner::catalog::Catalog;
 use dvt_planner::ir::{FederatedPlan, Sink};
 use dvt_planner::{PlanRequest, RelationUse};
@@ -104,7 +104,7 @@ pub(super) fn build(
     let declared = declared(node);
     let sheet = project.sheet_of(&node.target)?;
     let landing = Landing { target: &node.target, staging: &staging, sheet, declared: &declared };
-    stage(runner, node, &staging, database, || {
+    stage(runner, node, &staging, database, compiled.is_incremental, || {
         let landed = execute(runner, node, &planned.plan, &landing, database)?;
         done.rows = Some(landed.rows);
         done.movements.clone_from(&landed.movements);
@@ -114,12 +114,13 @@ pub(super) fn build(
 }
 
 /// Puts rows into `staging` by `fill`, which gives the SQL that reads them, then runs the materialization.
-/// The staging table is gone afterwards, whatever happened.
+/// The staging table is gone afterwards, whatever happened. `part` as in [`Rows`].
 pub(super) fn stage(
     runner: &Runner,
     node: &Node,
     staging: &RelationName,
     database: &Arc<Database>,
+    part: bool,
     fill: impl FnOnce() -> Result<String, Diagnostic>,
 ) -> Result<Materialized, Diagnostic> {
     let leftover = Leftover {
@@ -133,7 +134,10 @@ pub(super) fn stage(
     if let Some(journal) = &runner.journal {
         noted(journal.created(&leftover))?;
     }
-    let built = fill().and_then(|sql| runner.project.engine.materialize(&node.unique_id, &sql, Some(staging), database.clone()));
+    let built = fill().and_then(|sql| {
+        let rows = Rows { sql: &sql, staged: Some(staging), part };
+        runner.project.engine.materialize(&node.unique_id, rows, database.clone())
+    });
     // Published by renaming, or copied from: either way the name must be gone.
     let sheet = runner.project.sheet_of(&node.target)?;
     let dropped = runner.databases.pool.take(&node.target).and_then(|mut session| {

@@ -17,7 +17,7 @@ use crate::database::{Database, Databases};
 use crate::printer::{grouped, iso, now, sized};
 use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_federation::{Journal, Movement};
+use dvt_federation::{Journal, Movement, Turn};
 use dvt_planner::ir::FederatedPlan;
 use dvt_project::artifacts::{CompiledNode, RunResult, Timing};
 use dvt_project::{ExecutionPath, Node, RelationName, ResourceType, TargetName, UniqueId};
@@ -197,7 +197,10 @@ impl Runner {
         if let Err(error) = outcome {
             // What a cancelled statement says differs by product and tells nothing more.
             let error = if self.databases.cancel.is_cancelled() { Diagnostic::error(Code::Cancelled, "cancelled by the user") } else { error };
-            let error = if error.node.is_none() { error.about(id.as_str()) } else { error };
+            let mut error = if error.node.is_none() { error.about(id.as_str()) } else { error };
+            // Results keep the message, and a server repeats what it was sent.
+            error.message = self.databases.printer.hiding(&error.message);
+            error.hint = error.hint.map(|hint| self.databases.printer.hiding(&hint));
             done.fail(error);
         }
         done.seconds = since.elapsed().as_secs_f64();
@@ -208,7 +211,42 @@ impl Runner {
     fn schema_ready(&self, target: &TargetName, relation: &RelationName, database: &Arc<Database>) -> Result<(), Diagnostic> {
         let key = RelationName { identifier: String::new(), ..relation.clone() };
         let once = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).entry((target.clone(), key)).or_default().clone();
-        once.get_or_init(|| self.project.engine.create_schema(target, relation, database.clone())).clone()
+        once.get_or_init(|| {
+            let _turn = self.turn_of(target, &RelationName { identifier: String::new(), ..relation.clone() }, database)?;
+            self.project.engine.create_schema(target, relation, database.clone())
+        })
+        .clone()
+    }
+
+    /// Makes the node's schema ready and waits until no other run builds the same relation.
+    fn turn(&self, node: &Node, database: &Arc<Database>) -> Result<Option<Turn>, Diagnostic> {
+        let Some(relation) = &node.relation else { return Ok(None) };
+        self.schema_ready(&node.target, relation, database)?;
+        self.turn_of(&node.target, relation, database)
+    }
+
+    fn turn_of(&self, target: &TargetName, relation: &RelationName, database: &Arc<Database>) -> Result<Option<Turn>, Diagnostic> {
+        // The session first: a file that lets one process in must not be waited for with the turn in hand.
+        database.with_session(target, |_| Ok(()))?;
+        let parts = [self.databases.pool.endpoint(target)?, relation.database.clone().unwrap_or_default(), relation.schema.clone().unwrap_or_default(), relation.identifier.clone()];
+        let mut waited = false;
+        let mut waiting = || {
+            if !waited {
+                waited = true;
+                let what = if relation.identifier.is_empty() { relation.schema.as_deref().unwrap_or_default() } else { &relation.identifier };
+                self.databases.printer.line(&format!("Waiting for another run that builds {what} on target {target}"));
+            }
+            !self.databases.cancel.is_cancelled()
+        };
+        let turn = Turn::take(&self.project.home.data().join("locks"), &parts.join("\n"), &mut waiting)
+            .map_err(|e| Diagnostic::error(Code::Artifact, format!("the lock of `{}` cannot be taken: {e}", relation.identifier)))?;
+        if turn.is_none() {
+            return Err(Diagnostic::error(Code::Cancelled, "cancelled"));
+        }
+        if waited {
+            dvt_jinja::Runtime::relations_changed(database.as_ref(), target);
+        }
+        Ok(turn)
     }
 
     /// The node's SQL, rendered with its database and written to `target/compiled`.

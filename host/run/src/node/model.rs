@@ -4,17 +4,20 @@ use super::{Done, Runner, federate, span};
 use crate::database::Database;
 use crate::printer::now;
 use dvt_diagnostic::Diagnostic;
+use dvt_jinja::Rows;
 use dvt_project::{ExecutionPath, Node};
 use std::sync::Arc;
 
 pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
-    if let Some(relation) = &node.relation {
-        runner.schema_ready(&node.target, relation, database)?;
-    }
+    // Held to the end: what another run builds is seen whole, by `is_incremental()` first.
+    let _turn = runner.turn(node, database)?;
     let compiled = runner.compile(node, database, done)?;
     let began = now();
     let outcome = match node.execution {
-        ExecutionPath::Pushdown => runner.project.engine.materialize(&node.unique_id, &compiled.sql, None, database.clone()),
+        ExecutionPath::Pushdown => {
+            let rows = Rows { sql: &compiled.sql, staged: None, part: compiled.is_incremental };
+            runner.project.engine.materialize(&node.unique_id, rows, database.clone())
+        }
         ExecutionPath::Federation => {
             done.warnings.extend(dvt_planner::explain::coerced(node));
             federate::build(runner, node, &compiled, database, done)

@@ -22,7 +22,7 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     let Some(relation) = &node.relation else {
         return Err(Diagnostic::error(Code::Internal, format!("seed `{}` has no relation", node.name)));
     };
-    runner.schema_ready(&node.target, relation, database)?;
+    let _turn = runner.turn(node, database)?;
     let began = now();
     let invalid = |text: String| Diagnostic::error(Code::SeedInvalid, text).at(Span::file(node.path.clone()));
     let delimiter = node.config_str("delimiter").and_then(|d| d.chars().next()).unwrap_or(',');
@@ -67,7 +67,7 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     let sheet = project.sheet_of(&node.target)?;
     let landing = Landing { target: &node.target, staging: &staging, sheet, declared: &declared };
     let types = PluginTypes { project, pool: &runner.databases.pool };
-    let built = federate::stage(runner, node, &staging, database, || {
+    let built = federate::stage(runner, node, &staging, database, false, || {
         let landed = database.with_session(&node.target, |session| load_batches(&columns, batches, &types, &landing, session))?;
         done.rows = Some(landed.rows);
         let list: Vec<String> = landed.columns.iter().map(|c| sheet.quote(&c.name)).collect();

@@ -54,7 +54,7 @@ impl Task {
         } else {
             None
         };
-        let pool = project.pool()?;
+        let pool = project.pool(self.cancel.clone(), self.printer.clone())?;
         Ok(Arc::new(Databases::new(pool, self.cancel.clone(), self.printer.clone(), project.log_file(), &project.manifest.profile_name, spool)))
     }
 

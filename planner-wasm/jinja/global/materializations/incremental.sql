@@ -1,7 +1,6 @@
 {# An incremental model: a table the first time, then its new rows by the strategy, in one transaction. #}
 {% materialization incremental, default %}
   {%- set target_relation = this.incorporate(type='table') -%}
-  {%- set existing = load_relation(this) -%}
   {%- set unique_key = config.get('unique_key') -%}
   {%- set on_schema_change = incremental_validate_on_schema_change(config.get('on_schema_change'), default='ignore') -%}
   {%- set strategy = config.get('incremental_strategy') or 'default' -%}
@@ -9,6 +8,11 @@
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {%- do adapter.begin() -%}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {#- As it is now: the table of the time of compilation may be gone, and a part must never stand for the whole. -#}
+  {%- set existing = load_relation(this) -%}
+  {%- if dvt_part and (existing is none or not existing.is_table) -%}
+    {{ __dvt_fail('DVT4009', 'the table ' ~ this ~ ', which the model adds to, was dropped or replaced while the model was computed', 'run it again: without the table the model is built whole') }}
+  {%- endif -%}
   {%- set new_relation = dvt_build_rows(target_relation, sql) -%}
   {%- if existing is none or not existing.is_table or should_full_refresh() -%}
     {{ dvt_publish(target_relation, new_relation) }}

@@ -13,15 +13,27 @@ impl Adapter for Duckdb {
 
     fn connect(profile: &Profile) -> Result<ConnectPlan, Failure> {
         for key in ["attach", "extensions", "secrets", "plugins", "filesystems"] {
-            if profile.has(key) {
+            if profile.has(key) || profile.has_secret(key) {
                 return Err(Failure::new("DVT1003", format!("`{key}` of a duckdb output is not available: dvt loads no extension from the network")).hint("give each database file an output of its own"));
             }
         }
+        // The host keeps back what looks like a secret: without it another database would be opened.
+        for key in ["path", "settings"] {
+            if profile.has_secret(key) {
+                return Err(Failure::new("DVT1005", format!("`{key}` of a duckdb output holds a secret")).hint("a DuckDB file needs none; dvt opens no remote database through DuckDB"));
+            }
+        }
         let path = profile.text("path").unwrap_or_else(|| ":memory:".to_owned());
+        let mut options = vec![("path".to_owned(), path.clone()), ("create".to_owned(), "true".to_owned())];
+        // dbt-duckdb's own key for waiting until another process frees the file: each attempt waits twice as long.
+        if let Some((_, attempts)) = profile.entries("retries").into_iter().find(|(k, _)| k == "connect_attempts") {
+            let attempts: u32 = attempts.parse().map_err(|_| Failure::new("DVT1005", format!("`connect_attempts: {attempts}` of `retries` is no number")))?;
+            options.push(("busy_timeout_ms".to_owned(), (1000 * ((1_u64 << attempts.min(20)) - 1)).to_string()));
+        }
         let session_setup = profile.entries("settings").into_iter().map(|(k, v)| format!("SET {k} = {}", literal(&v))).collect();
         Ok(ConnectPlan {
             driver: "duckdb".to_owned(),
-            options: vec![("path".to_owned(), path.clone()), ("create".to_owned(), "true".to_owned())],
+            options,
             secret_options: Vec::new(),
             session_setup,
             endpoint: format!("duckdb:{path}"),
@@ -89,7 +101,7 @@ from information_schema.tables where table_catalog = current_database() and lowe
 
     fn classify(_sqlstate: Option<&str>, message: &str) -> (String, Option<String>) {
         let (code, hint) = if message.contains("Could not set lock") {
-            ("DVT5101", Some("another process has the file open; DuckDB lets one process in at a time"))
+            ("DVT5109", Some("another process has the file open; DuckDB lets one process in at a time"))
         } else if message.contains("does not exist") && message.contains("Catalog Error") {
             ("DVT4001", Some("check the schema and the name, and that the table is in this file"))
         } else if message.contains("Cannot open file") || message.contains("IO Error") {

@@ -16,6 +16,9 @@ impl Adapter for Sqlite {
     ];
 
     fn connect(profile: &Profile) -> Result<ConnectPlan, Failure> {
+        if profile.has_secret("schemas_and_paths") || profile.has_secret("path") {
+            return Err(Failure::new("DVT1005", "a file of a sqlite output is named by a secret").hint("write the path as it is, or in a variable without the DBT_ENV_SECRET_ prefix"));
+        }
         let schemas = profile.entries("schemas_and_paths");
         let main = schemas.iter().find(|(s, _)| s == "main").map(|(_, p)| p.clone()).or_else(|| profile.text("path"));
         let Some(main) = main else {
