@@ -1,7 +1,8 @@
 //! Compiled components, kept between runs.
 //!
 //! A `.cwasm` file is native code: one is loaded only from a folder of ours that nobody else may write, under a name
-//! made of the component's hash, the runtime's version and its settings' hash; it is written beside and renamed.
+//! made of the component's hash, the runtime's version and its settings' hash, with a sum of name and code before it, so
+//! that neither a broken disk nor a mixed-up file is run; it is written beside and renamed.
 
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
@@ -33,6 +34,21 @@ fn file(engine: &Engine, folder: &Path, bytes: &[u8]) -> PathBuf {
     folder.join(format!("{content}-{RUNTIME}-{:016x}.cwasm", settings.finish()))
 }
 
+/// Bytes of the sum that stands before the code.
+const SUM: usize = 32;
+
+fn sum(path: &Path, code: &[u8]) -> [u8; SUM] {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    Sha256::new().chain_update(name).chain_update(code).finalize().into()
+}
+
+/// The code of a file that is whole and bears its own name.
+fn whole(path: &Path) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(path).ok()?;
+    let (told, code) = bytes.split_at_checked(SUM)?;
+    (told == sum(path, code)).then(|| code.to_vec())
+}
+
 /// Whether the folder is ours alone; it is made when it is missing.
 fn private(folder: &Path) -> bool {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -57,12 +73,14 @@ fn own_file(folder: &Path, file: &Path) -> bool {
 pub fn component(engine: &Engine, folder: Option<&Path>, bytes: &[u8]) -> Result<(Component, bool), wasmtime::Error> {
     let Some(folder) = folder.filter(|f| private(f)) else { return Ok((Component::new(engine, bytes)?, false)) };
     let path = file(engine, folder, bytes);
-    if own_file(folder, &path) {
+    if own_file(folder, &path)
+        && let Some(code) = whole(&path)
+    {
         // SAFETY: the folder and the file are this user's and nobody else may write either, so the code is what this
         // function wrote there; a folder that was open to others once is not made safe by this and must be emptied.
         // The name holds the hash of what it was compiled from; wasmtime checks version and settings again.
         #[expect(unsafe_code, reason = "compiled code is native code; see SAFETY")]
-        let loaded = unsafe { Component::deserialize_file(engine, &path) };
+        let loaded = unsafe { Component::deserialize(engine, &code) };
         if let Ok(component) = loaded {
             return Ok((component, true));
         }
@@ -71,7 +89,7 @@ pub fn component(engine: &Engine, folder: Option<&Path>, bytes: &[u8]) -> Result
     // A cache that cannot be written costs time, nothing else.
     if let (Ok(code), Ok(mut temporary)) = (component.serialize(), tempfile::NamedTempFile::new_in(folder)) {
         use std::io::Write as _;
-        if temporary.write_all(&code).is_ok() {
+        if temporary.write_all(&sum(&path, &code)).and_then(|()| temporary.write_all(&code)).is_ok() {
             let _ = temporary.persist(&path);
         }
     }

@@ -45,20 +45,30 @@ struct Told {
     hint: Option<String>,
 }
 
+/// Whether Extism's words are about memory that it did not give; an access beyond the end is a trap like others.
+fn hungry(text: &str) -> bool {
+    text.contains("oom") || text.contains("memory minimum size") || text.contains("exceeds memory limits") || (text.contains("memory") && text.contains("limit"))
+}
+
 fn call<T: DeserializeOwned>(id: &str, wasm: &extism::Manifest, limits: &Limits, name: &str, arguments: &Value) -> Result<T, Diagnostic> {
     let trap = |e: extism::Error| {
         let text = format!("{e:#}");
         if text.contains("timeout") {
             return Diagnostic::error(Code::PluginTimeout, format!("plugin `{id}` ran longer than {} ms in `{name}`", limits.time.as_millis()));
         }
-        if text.contains("oom") || text.contains("memory") {
+        if hungry(&text) {
             return Diagnostic::error(Code::PluginMemory, format!("plugin `{id}` wanted more than {} MB of memory in `{name}`", limits.memory >> 20));
         }
         Diagnostic::error(Code::PluginTrap, format!("plugin `{id}` failed in `{name}`: {text}"))
     };
     // A module that imports more than Extism's own functions is refused here: WASI is off and nothing is linked.
     let mut plugin = extism::Plugin::new(wasm, [], false)
-        .map_err(|e| Diagnostic::error(Code::PluginNotGranted, format!("plugin `{id}` cannot be started: {e:#}")).hint("an Extism plugin gets no WASI and no host functions"))?;
+        .map_err(|e| {
+            if hungry(&format!("{e:#}")) {
+                return Diagnostic::error(Code::PluginMemory, format!("plugin `{id}` wants more than {} MB of memory", limits.memory >> 20));
+            }
+            Diagnostic::error(Code::PluginNotGranted, format!("plugin `{id}` cannot be started: {e:#}")).hint("an Extism plugin gets no WASI and no host functions")
+        })?;
     let output: String = plugin.call(name, arguments.to_string()).map_err(trap)?;
     fits(id, name, output.len(), limits)?;
     let broken = |e: serde_json::Error| Diagnostic::error(Code::PluginContract, format!("plugin `{id}` broke the contract in `{name}`: {e}"));

@@ -7,6 +7,11 @@ use std::path::Path;
 /// The custom section that holds it, as JSON.
 pub const SECTION: &str = "dvt:manifest";
 
+/// Bytes that a manifest may have, types it may name, and characters of a name in it.
+const LARGEST: usize = 16 << 10;
+const MOST_TYPES: usize = 16;
+const LONGEST_NAME: usize = 64;
+
 /// The contract this host speaks.
 pub const CONTRACT: (u64, u64) = (0, 1);
 
@@ -90,7 +95,19 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<(PluginManifest, Encoding), Dia
     let encoding = encoding(bytes).ok_or_else(|| invalid("it is neither a WebAssembly component nor a module".to_owned()))?;
     let section = section(bytes, SECTION)
         .ok_or_else(|| invalid(format!("it has no `{SECTION}` section")).hint("build it with the SDK, which adds the manifest"))?;
+    if section.len() > LARGEST {
+        return Err(invalid(format!("its manifest has {} bytes, at most {LARGEST} are read", section.len())));
+    }
     let manifest: PluginManifest = serde_json::from_slice(section).map_err(|e| invalid(format!("its manifest cannot be read: {e}")))?;
+    // What the names say is shown to people and becomes part of paths and lists.
+    let named = |name: &str| !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if let Some(name) = [&manifest.id].into_iter().chain(&manifest.types).find(|n| !named(n)) {
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+        return Err(invalid(format!("its manifest has the name `{shown}`")).hint("names are of ASCII letters, digits, `-`, `_` and `.`"));
+    }
+    if manifest.types.is_empty() || manifest.types.len() > MOST_TYPES {
+        return Err(invalid(format!("plugin `{}` handles {} types; one to {MOST_TYPES} are allowed", manifest.id, manifest.types.len())));
+    }
     let mut numbers = manifest.contract.split('.').filter_map(|n| n.parse::<u64>().ok());
     let asked = (numbers.next().unwrap_or(u64::MAX), numbers.next().unwrap_or(u64::MAX));
     if asked.0 != CONTRACT.0 || asked.1 > CONTRACT.1 {

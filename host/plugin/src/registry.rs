@@ -48,6 +48,17 @@ impl fmt::Debug for Registry {
     }
 }
 
+fn shares_a_type(a: &PluginManifest, b: &PluginManifest) -> bool {
+    a.kind == b.kind && a.types.iter().any(|t| b.types.contains(t))
+}
+
+/// A plugin that says it is, or does what, another one found before it is or does.
+fn passed_over(path: &Path, manifest: &PluginManifest, first: &Found) -> Diagnostic {
+    let claim = if first.manifest.id == manifest.id { "has the same id".to_owned() } else { format!("handles the same types as plugin `{}`", first.manifest.id) };
+    Diagnostic::warning(Code::PluginInvalid, format!("plugin `{}` of {} is not used: it {claim}, found first at {}", manifest.id, path.display(), first.path.display()))
+        .hint("remove one of the two files")
+}
+
 impl Registry {
     /// Reads the manifests of all `.wasm` files in `folders`; the first of two with one id wins. Files that are no
     /// plugins come back as warnings.
@@ -80,7 +91,12 @@ impl Registry {
                 let read = std::fs::read(&path).map_err(|e| Diagnostic::error(Code::PluginInvalid, format!("{} cannot be read: {e}", path.display())));
                 match read.and_then(|bytes| manifest::read(&path, &bytes).map(|(m, e)| (m, e, bytes))) {
                     Ok((manifest, encoding, bytes)) => {
-                        if !registry.found.iter().any(|f| f.manifest.id == manifest.id) {
+                        if let Some(first) = registry.found.iter().find(|f| f.manifest.id == manifest.id || shares_a_type(&f.manifest, &manifest)) {
+                            // The same file seen from two folders is no news.
+                            if first.bytes != bytes {
+                                warnings.push(passed_over(&path, &manifest, first));
+                            }
+                        } else {
                             registry.found.push(Found { path, manifest, encoding, bytes });
                         }
                     }

@@ -3,7 +3,8 @@
 
 use dvt_planner::dialect::Sheets;
 use dvt_planner::types::CanonicalType;
-use dvt_plugin_host::{NativeColumn, PluginKind, Registry};
+use dvt_diagnostic::Code;
+use dvt_plugin_host::{Adapter, NativeColumn, PluginKind, Registry};
 use dvt_project::RelationName;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,33 @@ const TYPES: [&str; 18] = [
     "bool", "int16", "int32", "int64", "float64", "decimal(15,2)", "decimal(38,0)", "text", "bytes", "date", "time", "timestamp", "timestamptz", "uuid", "json", "int8", "uint8", "uint32",
 ];
 
+/// The keys without which an output of a bundled product leads nowhere.
+const REQUIRED: [(&str, &[&str]); 3] = [("postgres", &["host", "user", "dbname"]), ("sqlite", &["path"]), ("duckdb", &[])];
+
+/// A key that is missing is refused by its name, with advice; any other may be left out.
+fn missing_keys_are_named(kind: &str, adapter: &dyn Adapter) {
+    let whole = profile(kind);
+    let mut needed = Vec::new();
+    for key in whole.as_object().unwrap().keys().filter(|k| *k != "type") {
+        let mut less = whole.clone();
+        less.as_object_mut().unwrap().remove(key);
+        match adapter.connect(&less, &["password".to_owned()]) {
+            Ok(plan) => assert!(!plan.driver.is_empty() && !plan.endpoint.is_empty(), "{kind} without `{key}` leads nowhere"),
+            Err(error) => {
+                assert_eq!(error.code, Code::ProjectInvalid, "{kind} without `{key}`: {error}");
+                let advice = error.hint.unwrap_or_default();
+                assert!(advice.contains("profiles.yml") && format!("{} {advice}", error.message).contains(&format!("`{key}:`")), "{kind} without `{key}`: {} ({advice})", error.message);
+                needed.push(key.as_str());
+            }
+        }
+    }
+    if let Some((_, required)) = REQUIRED.iter().find(|(k, _)| *k == kind) {
+        needed.sort_by_key(|k| required.iter().position(|r| r == k));
+        assert_eq!(needed, *required, "{kind}");
+    }
+    assert_eq!(adapter.connect(&json!({"type": kind}), &[]).is_err(), !needed.is_empty(), "{kind} with an empty profile");
+}
+
 #[test]
 fn every_adapter_keeps_the_contract() {
     let (registry, warnings) = Registry::load(&[folder()], None);
@@ -37,8 +65,7 @@ fn every_adapter_keeps_the_contract() {
         assert!(!adapter.adapter_facts().quote.0.is_empty() && adapter.adapter_facts().default_schema.is_some(), "{kind}");
         let plan = adapter.connect(&profile(kind), &["password".to_owned()]).unwrap();
         assert!(!plan.driver.is_empty() && !plan.endpoint.is_empty(), "{kind}");
-        let bad = adapter.connect(&json!({"type": kind}), &[]);
-        assert!(bad.is_ok() || bad.unwrap_err().hint.is_some(), "{kind} refuses a profile without saying what to do");
+        missing_keys_are_named(kind, adapter.as_ref());
         let relation = RelationName { database: None, schema: Some("it's".into()), identifier: "a\"b'c".into() };
         assert!(adapter.catalog_sql(&[relation]).unwrap().contains("a\"b''c"), "{kind} does not escape names");
         assert!(adapter.list_sql(None, "it's").unwrap().contains("it''s"), "{kind} does not escape schemas");
@@ -105,6 +132,20 @@ fn compiled_code_is_kept_in_a_folder_of_ours_and_nowhere_else() {
     std::fs::rename(&linked, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &linked).unwrap();
     assert_eq!(load(&cache), 1);
+    // Nor is one in which a single bit is another, nor one that holds another plugin's code under this one's name.
+    std::fs::remove_file(&linked).unwrap();
+    assert_eq!((load(&cache), load(&cache)), (1, 0));
+    let kept: Vec<(PathBuf, Vec<u8>)> = list().into_iter().map(|f| (f.clone(), std::fs::read(f).unwrap())).collect();
+    for (path, code) in &kept {
+        let mut flipped = code.clone();
+        flipped[code.len() / 2] ^= 1;
+        std::fs::write(path, flipped).unwrap();
+    }
+    assert_eq!(load(&cache), 3);
+    for (i, (path, _)) in kept.iter().enumerate() {
+        std::fs::write(path, &kept[(i + 1) % kept.len()].1).unwrap();
+    }
+    assert_eq!(load(&cache), 3);
     // A broken file is compiled anew.
     for file in std::fs::read_dir(&cache).unwrap() {
         std::fs::write(file.unwrap().path(), b"broken").unwrap();

@@ -152,3 +152,92 @@ fn an_extism_module_is_an_adapter_behind_the_same_trait() {
     assert_eq!(adapter.catalog_sql(&[]).unwrap_err().code, Code::PluginTimeout);
     assert_eq!(adapter.connect(&json!({}), &[]).unwrap().driver, "none");
 }
+
+#[test]
+fn every_attack_of_an_extism_module_is_a_coded_error_that_names_it_and_the_next_call_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = json!("name = \"ext\"\nparser = \"generic\"\nquote = ['`', '`']\n").to_string();
+    let exports = [("dialect_sheet", sheet.as_str()), ("dialect_macros", "{}"), ("adapter_connect", r#"{"driver": "none", "endpoint": "ext"}"#)];
+    let attacks = r#"
+      (func (export "adapter_catalog_sql") (result i32) unreachable)
+      (func $deeper (param i64) (result i64) (i64.add (i64.const 1) (call $deeper (i64.add (local.get 0) (i64.const 1)))))
+      (func (export "adapter_list_sql") (result i32) (drop (call $deeper (i64.const 0))) (i32.const 0))
+      (func (export "adapter_map_native") (result i32) (loop $more (drop (call $alloc (i64.const 16777216))) (br $more)) (i32.const 0))
+      (func (export "adapter_ddl_types") (result i32) (call $output (call $alloc (i64.const 4194304)) (i64.const 4194304)) (i32.const 0))
+      (func (export "adapter_classify_error") (result i32) (i32.load (i32.const 0x7fffffff)))
+      (func (export "dialect_capabilities") (result i32) (call $say (i32.const 16) (i32.const 3)) (i32.const 0))"#;
+    let (registry, warnings) = registry(folder.path(), &[("e.wasm", with_manifest(extism(&exports, attacks), &manifest("ext", "0.1.0")))]);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let adapter = registry.adapter("ext").unwrap();
+    let outcomes = [
+        ("trap", "adapter_catalog_sql", Code::PluginTrap, adapter.catalog_sql(&[]).unwrap_err()),
+        ("stack", "adapter_list_sql", Code::PluginTrap, adapter.list_sql(None, "s").unwrap_err()),
+        ("memory", "adapter_map_native", Code::PluginMemory, adapter.map_native(&[]).unwrap_err()),
+        ("output", "adapter_ddl_types", Code::PluginOutput, adapter.ddl_types(&[]).unwrap_err()),
+        ("beyond its memory", "adapter_classify_error", Code::PluginTrap, adapter.classify_error(None, "").unwrap_err()),
+        ("no JSON", "dialect_capabilities", Code::PluginContract, adapter.capabilities("1").unwrap_err()),
+    ];
+    for (attack, call, code, error) in outcomes {
+        assert_eq!(error.code, code, "{attack}: {error}");
+        assert!(error.message.contains("`ext`") && error.message.contains(&format!("`{call}`")), "{attack}: {error}");
+        assert_eq!(adapter.connect(&json!({}), &[]).unwrap().driver, "none", "after {attack}");
+    }
+}
+
+#[test]
+fn a_module_that_asks_for_too_much_at_its_start_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let greedy = r#"(module (memory 4096) (func (export "dialect_sheet") (result i32) (i32.const 0)))"#;
+    let wasi = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))) (func (export "dialect_sheet") (result i32) (i32.const 0)))"#;
+    let http = r#"(module (import "extism:host/env" "http_request" (func (param i64 i64) (result i64))) (func (export "dialect_sheet") (result i32) (drop (call 0 (i64.const 0) (i64.const 0))) (i32.const 0)))"#;
+    let files: Vec<(String, Vec<u8>)> = [("greedy", greedy), ("wasi", wasi), ("http", http)]
+        .iter()
+        .map(|(id, text)| (format!("{id}.wasm"), with_manifest(wat::parse_str(text).unwrap(), &manifest(id, "0.1.0"))))
+        .collect();
+    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    let (registry, warnings) = registry(folder.path(), &files);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    for (id, codes) in [("greedy", &[Code::PluginMemory] as &[Code]), ("wasi", &[Code::PluginNotGranted]), ("http", &[Code::PluginNotGranted, Code::PluginTrap])] {
+        let error = registry.adapter(id).unwrap_err();
+        assert!(codes.contains(&error.code) && error.message.contains(&format!("`{id}`")), "{id}: {error}");
+    }
+}
+
+#[test]
+fn a_manifest_that_lies_is_told_and_what_it_lies_about_is_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let lie = |id: &str, change: Value| {
+        let mut told = manifest(id, "0.1.0");
+        for (key, value) in change.as_object().unwrap() {
+            told[key.as_str()] = value.clone();
+        }
+        with_manifest(hostile(), &told)
+    };
+    let files = [
+        ("a.wasm", with_manifest(hostile(), &manifest("hostile", "0.1.0"))),
+        ("b-huge.wasm", lie("huge", json!({"version": "1".repeat(1 << 20)}))),
+        ("c-many.wasm", lie("many", json!({"types": (0..1000).map(|i| format!("t{i}")).collect::<Vec<_>>()}))),
+        ("d-path.wasm", lie("../../etc/passwd", json!({}))),
+        ("e-control.wasm", lie("esc", json!({"types": ["\u{1b}[2Jx"]}))),
+        ("f-same-id.wasm", lie("hostile", json!({"types": ["other"], "version": "9.9.9"}))),
+        ("g-same-type.wasm", lie("thief", json!({"types": ["hostile"]}))),
+        ("h-no-types.wasm", lie("none", json!({"types": []}))),
+        ("i-old.wasm", with_manifest(hostile(), &manifest("old", "no version"))),
+        ("j-kind.wasm", lie("kind", json!({"kind": "compute"}))),
+        ("k-body.wasm", with_manifest(b"\0asm\x0d\0\x01\0".to_vec(), &manifest("body", "0.1.0"))),
+    ];
+    let (registry, warnings) = registry(folder.path(), &files);
+    let told: Vec<(Code, bool)> = warnings.iter().map(|w| (w.code, w.message.chars().all(|c| !c.is_control()) && w.message.len() < 400)).collect();
+    let expected = [Code::PluginInvalid; 7].into_iter().chain([Code::PluginContract]).map(|code| (code, true)).collect::<Vec<_>>();
+    assert_eq!(told, expected, "{warnings:?}");
+    for named in ["huge", "many", "passwd", "control", "`hostile` of", "`thief` of", "none"] {
+        assert!(warnings.iter().any(|w| w.message.contains(named)), "{named}: {warnings:?}");
+    }
+    // The first of an id or a type is the one that is used.
+    assert_eq!(registry.adapter("hostile").unwrap().manifest().version, "1.0.0");
+    assert_eq!(registry.adapter("other").unwrap_err().code, Code::PluginNotFound);
+    let kind = registry.compute("kind").unwrap_err();
+    assert!(matches!(kind.code, Code::PluginContract | Code::PluginNotGranted | Code::PluginInvalid) && kind.message.contains("`kind`"), "{kind}");
+    let body = registry.adapter("body").unwrap_err();
+    assert!(matches!(body.code, Code::PluginContract | Code::PluginInvalid) && body.message.contains("`body`"), "{body}");
+}
