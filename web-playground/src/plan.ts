@@ -181,13 +181,13 @@ function card(answer: Answer, model: Model, scan: Scan, unpushed: boolean, actio
   return h(
     "section",
     { class: "card", style: `--hue:${hue(answer.targets, scan.source)}`, "aria-label": `${scan.relation} on ${scan.source}` },
-    h("header", {}, h("i", { class: "dot" }), h("b", {}, scan.source), h("span", { class: "relation" }, scan.relation), h("span", { class: "dim" }, facts.join(" · "))),
+    h("header", {}, h("i", { class: "dot" }), h("b", {}, scan.source), h("span", { class: "relation" }, scan.relation), h("span", { class: "as", title: "What the compute calls it" }, scan.name), h("span", { class: "dim" }, facts.join(" · "))),
     sqlBlock(scan.sql, `pushed SQL for ${scan.relation} on ${scan.source}`),
     before ? h("div", { class: "before" }, h("span", { class: "dim" }, "with pushdown"), h("pre", {}, h("code", {}, ...coloured(before.sql)))) : null,
     h(
       "ul",
       { class: "conditions" },
-      ...scan.pushed.map((p) => condition(p, "pushed", p.class === "exact" ? "exact: the source keeps just these rows" : "superset: the source may keep more, the compute filters again", p.class, actions)),
+      ...scan.pushed.map((p) => condition(p, "pushed", p.class === "exact" ? "The source keeps just these rows." : "The source may keep more rows; the compute filters again.", p.class, actions)),
       ...scan.kept.map((k) => condition(k, "kept", k.reason, k.code, actions)),
     ),
   );

@@ -21,6 +21,8 @@ export interface Condition {
 }
 
 export interface Scan {
+  /** What the residual calls it. */
+  name: string;
   source: string;
   relation: string;
   sql: string;

@@ -13,6 +13,7 @@ pub fn build(root: &Path, target: &Path) -> Outcome<Vec<PathBuf>> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).env("CARGO_TARGET_DIR", target);
     cargo.args(["build", "--locked", "--ignore-rust-version", "--profile", "browser-release", "--target", "wasm32-unknown-unknown", "-p", "dvt-planner-browser"]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", short_paths(root).join("\u{1f}"));
     if !cargo.status()?.success() {
         return Err("the browser module does not build".into());
     }
@@ -31,6 +32,14 @@ pub fn build(root: &Path, target: &Path) -> Outcome<Vec<PathBuf>> {
     let settings = out.join("settings.json");
     std::fs::copy(root.join("web-playground/demo/settings.json"), &settings)?;
     Ok(vec![out.join("planner_bg.wasm"), out.join("planner.js"), demo, settings])
+}
+
+/// Panics name source files: without this, by the folders of the machine that built the module.
+fn short_paths(root: &Path) -> Vec<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".cargo")));
+    let crates = home.map(|h| h.join("registry/src")).and_then(|f| std::fs::read_dir(f).ok());
+    let folders = crates.into_iter().flatten().filter_map(|e| Some(e.ok()?.path())).chain(root.canonicalize().ok());
+    folders.map(|f| format!("--remap-path-prefix={}/=", f.display())).collect()
 }
 
 fn question(root: &Path) -> Outcome<Value> {

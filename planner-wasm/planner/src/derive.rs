@@ -90,7 +90,6 @@ impl Scope<'_> {
                     out.push(self.value(&items, expr, name, outermost));
                 }
                 SelectItem::ExprWithAlias { expr, alias } => out.push(self.value(&items, expr, alias.value.clone(), outermost)),
-                SelectItem::ExprWithAliases { .. } => return None,
                 SelectItem::Wildcard(options) if plain && bare(options) => {
                     for item in &items {
                         out.extend(item.columns.clone()?);
@@ -101,7 +100,7 @@ impl Scope<'_> {
                     let mut named = items.iter().filter(|i| i.name == name);
                     out.extend(named.next()?.columns.clone()?);
                 }
-                SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => return None,
+                SelectItem::ExprWithAliases { .. } | SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => return None,
             }
         }
         Some(out)

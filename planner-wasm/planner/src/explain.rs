@@ -52,7 +52,7 @@ pub fn federated(node: &Node, plan: &FederatedPlan, catalog: &Catalog, moved: &M
             let pushed: Vec<Value> = s.pushed.iter().map(|p| json!({"sql": p.sql, "class": p.class})).collect();
             let kept: Vec<Value> = s.kept.iter().map(|k| json!({"sql": k.sql, "code": k.code, "reason": k.reason})).collect();
             json!({
-                "source": s.source, "relation": dotted(&s.relation), "sql": s.sql, "columns": columns, "pushed": pushed, "kept": kept,
+                "name": s.name, "source": s.source, "relation": dotted(&s.relation), "sql": s.sql, "columns": columns, "pushed": pushed, "kept": kept,
                 "estimated": size.map(|k| json!({"rows": k.rows, "bytes": k.bytes})),
                 "actual": actual(s.source.as_str(), &s.relation.identifier),
             })

@@ -1,5 +1,5 @@
 //! What a query's text tells of its columns.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use dvt_planner::RelationUse;
 use dvt_planner::catalog::{Catalog, Collation, ColumnSchema, RelationSchema};
