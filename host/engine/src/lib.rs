@@ -7,6 +7,7 @@
 mod cell;
 mod duckdb;
 mod error;
+mod mysql;
 pub mod net;
 mod postgres;
 pub mod sasl;
@@ -133,10 +134,11 @@ pub fn connect(spec: &ConnectSpec) -> Result<Box<dyn Connection>, EngineError> {
     let mut connection: Box<dyn Connection> = match spec.driver.as_str() {
         "sqlite" => Box::new(sqlite::SqliteConnection::open(spec)?),
         "duckdb" => Box::new(self::duckdb::DuckdbConnection::open(spec)?),
+        "mysql" => Box::new(self::mysql::MysqlConnection::open(spec)?),
         "postgres" => Box::new(self::postgres::PostgresConnection::open(spec)?),
         other => {
             let error = EngineError::new(ErrorKind::Version, format!("this build has no native driver `{other}`"));
-            return Err(error.hint("known drivers: duckdb, postgres, sqlite"));
+            return Err(error.hint("known drivers: duckdb, mysql, postgres, sqlite"));
         }
     };
     for statement in &spec.session_setup {

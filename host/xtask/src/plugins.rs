@@ -9,9 +9,10 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 const OUTSIDERS: [&str; 3] = ["wire-postgres", "extends-sheet", "extism-sheet"];
 
 /// Crate, folder, file name.
-const PLUGINS: [(&str, &str, &str); 4] = [
+const PLUGINS: [(&str, &str, &str); 5] = [
     ("dvt-adapter-sqlite", "plugins/adapters/sqlite", "sqlite.wasm"),
     ("dvt-adapter-duckdb", "plugins/adapters/duckdb", "duckdb.wasm"),
+    ("dvt-adapter-mysql", "plugins/adapters/mysql", "mysql.wasm"),
     ("dvt-adapter-postgres", "plugins/adapters/postgres", "postgres.wasm"),
     ("dvt-compute-duckdb", "plugins/computes/duckdb", "compute-duckdb.wasm"),
 ];

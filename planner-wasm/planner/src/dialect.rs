@@ -1,8 +1,8 @@
 //! Dialect sheets: a product's facts as data, one file beside its adapter.
 
-use crate::catalog::Collation;
+use crate::catalog::{Collation, ColumnSchema};
 use crate::ir::PushClass;
-use crate::types::Family;
+use crate::types::{CanonicalType, Family};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::{AdapterFacts, DialectName, RelationName};
 use serde::Deserialize;
@@ -39,6 +39,10 @@ pub struct Comparison {
     /// with `{column}`; the push is then a superset.
     #[serde(default)]
     pub unless: Option<String>,
+    /// Native types of the family, by the start of their text, that the product compares in a way of their own:
+    /// nothing is pushed for them.
+    #[serde(default)]
+    pub never: Vec<String>,
 }
 
 /// The sheets of all loaded adapters and computes.
@@ -153,15 +157,20 @@ impl DialectSheet {
         })
     }
     /// The class of `column op literal` at this product, or why it may not run there.
-    pub fn comparison(&self, family: Family, collation: Collation, operator: &str) -> Result<(&Comparison, PushClass), String> {
+    pub fn comparison(&self, column: &ColumnSchema, operator: &str) -> Result<(&Comparison, PushClass), String> {
+        let family = column.canonical.map_or(Family::Other, CanonicalType::family);
         let family_name = format!("{family:?}").to_lowercase();
         let comparison =
             self.compare.get(&family).ok_or_else(|| format!("comparing {family_name} values differs in {}", self.name))?;
         if !comparison.operators.iter().any(|o| o == operator) {
             return Err(format!("`{operator}` on {family_name} values differs in {}", self.name));
         }
+        let native = column.native.to_lowercase();
+        if comparison.never.iter().any(|n| native.starts_with(n.as_str())) {
+            return Err(format!("comparing values of type {} differs in {}", column.native, self.name));
+        }
         let mut class = comparison.class;
-        if family == Family::Text && collation != Collation::Binary {
+        if family == Family::Text && column.collation != Collation::Binary {
             if operator != "=" {
                 return Err(format!("`{operator}` on text of a collation that is not binary would drop needed rows"));
             }

@@ -12,7 +12,6 @@
 //!
 //! Anything else stays as it is and is computed from a scan.
 
-use crate::catalog::Collation;
 use crate::ir::PushClass;
 use crate::types::{CanonicalType, Family};
 use crate::{PlanRequest, RelationUse, parse};
@@ -122,8 +121,7 @@ fn read(request: &PlanRequest<'_>, at: Range<usize>) -> Option<ScalarRead> {
     let family = canonical.family();
     // Clause 3.
     let source = request.sheets.get(&(request.target_dialect)(&relation.target)?).ok()?;
-    let collation = if family == Family::Text { schema.collation } else { Collation::Binary };
-    let (comparison, class) = source.comparison(family, collation, ">").ok()?;
+    let (comparison, class) = source.comparison(&schema, ">").ok()?;
     if class != PushClass::Exact || comparison.unless.is_some() || matches!(family, Family::Float | Family::Text | Family::Other) {
         return None;
     }

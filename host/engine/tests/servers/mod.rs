@@ -1,10 +1,14 @@
-//! A real PostgreSQL for tests: own data folder, free loopback port, stopped when dropped.
+//! Real servers for tests. Here PostgreSQL: own data folder, free loopback port, stopped when dropped.
+
+#[allow(dead_code, reason = "not every test that starts servers needs this one")]
+pub mod mariadb;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[allow(dead_code, reason = "not every test that starts servers needs this one")]
 /// A running server; user `dvt`, trusted from loopback, database `postgres`.
 pub struct PostgresServer {
     pub port: u16,
@@ -12,6 +16,7 @@ pub struct PostgresServer {
     _folder: tempfile::TempDir,
 }
 
+#[allow(dead_code, reason = "not every test that starts servers needs this one")]
 /// The newest installed server's programs. Its absence is a failure, not a skip: `make test` installs it.
 fn programs() -> PathBuf {
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
@@ -23,6 +28,7 @@ fn programs() -> PathBuf {
     versions.pop().expect("PostgreSQL's server programs are not installed: run `make test`, which installs them")
 }
 
+#[allow(dead_code, reason = "not every test that starts servers needs this one")]
 /// The server refuses root, so root runs it as the user that Debian's package made.
 fn command(program: &Path) -> Command {
     let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0\n"));
@@ -35,6 +41,7 @@ fn command(program: &Path) -> Command {
     }
 }
 
+#[allow(dead_code, reason = "not every test that starts servers needs this one")]
 impl PostgresServer {
     #[allow(dead_code, reason = "not every test trusts everybody")]
     pub fn start() -> Self {

@@ -86,6 +86,10 @@ create view {{ relation }} as (
 {% macro dvt_has_dependents(relation) -%}{{ return(adapter.dispatch('dvt_has_dependents', 'dbt')(relation)) }}{%- endmacro %}
 {% macro default__dvt_has_dependents(relation) -%}{{ return(False) }}{%- endmacro %}
 
+{# Whether a DDL statement commits the open transaction: then DDL comes before what must be one transaction, or after it. #}
+{% macro dvt_ddl_commits() -%}{{ return(adapter.dispatch('dvt_ddl_commits', 'dbt')()) }}{%- endmacro %}
+{% macro default__dvt_ddl_commits() -%}{{ return(False) }}{%- endmacro %}
+
 {% macro dvt_same_columns(a, b) -%}
   {%- set mine = [] -%}{%- set theirs = [] -%}
   {%- for c in adapter.get_columns_in_relation(a) -%}{%- do mine.append([c.name, c.data_type]) -%}{%- endfor -%}

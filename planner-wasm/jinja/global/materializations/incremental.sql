@@ -26,13 +26,15 @@
     {%- endfor -%}
     {%- set arguments = {'target_relation': target_relation, 'temp_relation': new_relation, 'unique_key': unique_key, 'dest_columns': columns,
                          'incremental_predicates': config.get('predicates') or config.get('incremental_predicates')} -%}
+    {%- if dvt_ddl_commits() -%}{%- do adapter.commit() -%}{%- do adapter.begin() -%}{%- endif -%}
     {%- call statement('main', auto_begin=False) -%}{{ strategy_macro(arguments) }}{%- endcall -%}
-    {{ adapter.drop_relation(new_relation) }}
+    {%- if not dvt_ddl_commits() -%}{{ adapter.drop_relation(new_relation) }}{%- endif -%}
   {%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=True) }}
   {{ apply_grants(target_relation, config.get('grants')) }}
   {{ persist_docs(target_relation, model) }}
   {%- do adapter.commit() -%}
+  {%- if dvt_ddl_commits() -%}{{ drop_relation_if_exists(load_relation(new_relation)) }}{%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

@@ -294,7 +294,7 @@ impl Scope<'_, '_> {
             other => other,
         };
         let (comparison, class) =
-            sheet.comparison(kind.family(), schema.collation, as_operator).map_err(Stay::Because)?;
+            sheet.comparison(&schema, as_operator).map_err(Stay::Because)?;
         let unless = comparison.unless.clone();
         let mut printed = Vec::new();
         for expr in literals {
