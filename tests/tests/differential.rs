@@ -117,7 +117,7 @@ fn world(folder: &Path, port: u16) -> World {
 
     let mut sheets = Sheets::default();
     for product in ["sqlite", "duckdb", "postgres"] {
-        let sheet = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/adapters").join(product).join("dialect.toml");
+        let sheet = std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../plugins/adapters").join(product).join("dialect.toml");
         sheets.add(&std::fs::read_to_string(sheet).unwrap()).unwrap();
     }
     let mut catalog = Catalog::default();

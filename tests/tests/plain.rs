@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Copies a project of `tests/projects` to `p`.
 fn copy(world: &World, name: &str) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("projects").join(name);
+    let from = std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("projects").join(name);
     let mut folders = vec![from.clone()];
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {

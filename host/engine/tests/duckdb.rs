@@ -286,7 +286,7 @@ fn a_snapshot_of_a_file_does_not_see_later_commits() {
 #[test]
 fn a_file_of_a_later_format_is_refused_with_advice() {
     // The first 12 KB (all headers) of a file that DuckDB 2.0 wrote in its newest storage version.
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/written_by_2_0.duckdb");
+    let path = std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/data/written_by_2_0.duckdb");
     let error = open(&path, false).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Version, "{error}");
     assert!(error.hint.is_some());

@@ -74,7 +74,7 @@ fn plan(residual: &str, scan: &str) -> FederatedPlan {
 
 fn sheet() -> DialectSheet {
     let mut sheets = Sheets::default();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/adapters/duckdb/dialect.toml");
+    let file = std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../plugins/adapters/duckdb/dialect.toml");
     sheets.add(&std::fs::read_to_string(file).unwrap()).unwrap();
     sheets.get(&DialectName::from("duckdb")).unwrap().clone()
 }

@@ -8,7 +8,11 @@ use std::path::PathBuf;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a build tool talks to a terminal")]
 fn main() -> std::process::ExitCode {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let Some(own) = std::env::var_os("CARGO_MANIFEST_DIR") else {
+        eprintln!("run this as `cargo xtask`");
+        return std::process::ExitCode::FAILURE;
+    };
+    let root = PathBuf::from(own).join("../..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let task = std::env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {

@@ -57,6 +57,14 @@ fn quotes(scope: &Scope, target: &TargetName) -> (String, String) {
     scope.adapter_facts(target).map_or_else(|| ("\"".to_owned(), "\"".to_owned()), |f| f.quote.clone())
 }
 
+/// The quotes that the node's text is written with: its dialect's when it is compiled, its target's when it runs.
+fn written_quotes(scope: &Scope, target: &TargetName) -> (String, String) {
+    match scope.dialect_facts() {
+        Some(facts) if scope.phase != Phase::Run => facts.quote.clone(),
+        _ => quotes(scope, target),
+    }
+}
+
 fn found(scope: &Scope, target: &TargetName, facts: RelationFacts) -> Value {
     let mut relation = scope.relation(target, facts.name, None, None);
     relation.kind = Some(facts.kind);
@@ -169,7 +177,7 @@ impl Object for Adapter {
             "type" => Ok(Value::from(scope.node.adapter.as_str())),
             "quote" | "quote_as_configured" => {
                 let [identifier, _key] = bind(method, ["identifier", "quote_key"], args)?;
-                let (open, close) = scope.dialect_facts().map_or_else(|| quotes(scope, self.target()), |f| f.quote.clone());
+                let (open, close) = written_quotes(scope, self.target());
                 let text = need_text(method, "identifier", identifier)?;
                 Ok(Value::from(format!("{open}{}{close}", text.replace(close.as_str(), &close.repeat(2)))))
             }
@@ -324,7 +332,7 @@ impl Object for Api {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
             "Relation" => Some(Value::from_object(RelationClass(self.0.clone()))),
-            "Column" => Some(Value::from_object(ColumnClass { quotes: self.0.dialect_facts().map_or_else(|| ("\"".into(), "\"".into()), |f| f.quote.clone()) })),
+            "Column" => Some(Value::from_object(ColumnClass { quotes: written_quotes(&self.0, &self.0.node.target) })),
             _ => None,
         }
     }

@@ -216,7 +216,7 @@ pub fn substitute(sql: &str, relations: &[RelationUse], reads: &[ScalarRead], va
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::catalog::{Catalog, ColumnSchema, RelationSchema};
+    use crate::catalog::{Catalog, Collation, ColumnSchema, RelationSchema};
     use crate::dialect::Sheets;
     use crate::ir::Sink;
     use dvt_project::{ComputeName, DialectName, RelationName, TargetName, UniqueId};
@@ -234,7 +234,7 @@ mod tests {
             catalog.insert(name(n), RelationSchema { columns: vec![column("day", "date"), column("name", "text"), column("id", "int64")], rows: None, bytes: None });
         }
         let mut sheets = Sheets::default();
-        sheets.add(&std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/adapters/duckdb/dialect.toml")).unwrap()).unwrap();
+        sheets.add(&std::fs::read_to_string(std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../plugins/adapters/duckdb/dialect.toml").unwrap()).unwrap();
         let (id, compute, dialect) = (UniqueId::from("model.x.y"), ComputeName::from("default"), DialectName::from("duckdb"));
         let request = PlanRequest {
             unique_id: &id,

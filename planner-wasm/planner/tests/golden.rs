@@ -10,10 +10,10 @@ use dvt_planner::ir::{FederatedPlan, Sink};
 use dvt_planner::{PlanRequest, RelationUse, plan};
 use dvt_project::{ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+fn root() -> PathBuf {
+    PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..")
 }
 
 /// Relation, target, columns (`name type`, `~` after a text type for a loose collation, `!` for a type refused).

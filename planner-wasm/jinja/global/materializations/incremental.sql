@@ -34,7 +34,7 @@
   {{ apply_grants(target_relation, config.get('grants')) }}
   {{ persist_docs(target_relation, model) }}
   {%- do adapter.commit() -%}
-  {%- if dvt_ddl_commits() -%}{{ drop_relation_if_exists(load_relation(new_relation)) }}{%- endif -%}
+  {%- if dvt_ddl_commits() -%}{{ adapter.drop_relation(new_relation) }}{%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
