@@ -23,6 +23,9 @@ setup: $(DUCKDB_LIB_DIR)/libduckdb.so wasm-target
 /usr/lib/postgresql:
 	$(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends postgresql
 
+/usr/sbin/mariadbd:
+	$(SUDO) apt-get update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mariadb-server
+
 $(DUCKDB_LIB_DIR)/libduckdb.so:
 	mkdir -p $(DUCKDB_LIB_DIR)
 	command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends npm; }
@@ -53,7 +56,7 @@ demo: build
 	@cd $(DEMO)/project && export DVT_PROFILES_DIR=$(DEMO)/home DBT_PROFILES_DIR=. PATH="$(CURDIR)/dist/bin:$$PATH" && mkdir -p $(DEMO)/home && \
 	  set -x && dvt build && dvt explain -s customer_revenue && dvt run -s daily_orders && dvt show -s region_report
 
-test: setup /usr/lib/postgresql /usr/bin/chromium
+test: setup /usr/lib/postgresql /usr/sbin/mariadbd /usr/bin/chromium
 	tests/run_suites.sh $(CARGO_FLAGS)
 
 # The planner in a page; `make playground` serves it on a free loopback port and prints the address.
@@ -72,6 +75,6 @@ playground: playground-page
 
 # Prints the table of tests/bench/README.md; GENERATOR is the project generator's path.
 GENERATOR ?= ../shared/bench/generate_project.py
-bench: build /usr/lib/postgresql
+bench: build /usr/lib/postgresql /usr/sbin/mariadbd
 	cargo run -q $(CARGO_FLAGS) -p xtask -- outsider
 	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench -- $(CURDIR)/dist/bin/dvt $(CURDIR)/dist/plugins $(GENERATOR)

@@ -1,4 +1,4 @@
-//! TPC-H data (crate `tpchgen`) written into SQLite, DuckDB and PostgreSQL with exact types.
+//! TPC-H data (crate `tpchgen`) written into SQLite, DuckDB, PostgreSQL and MySQL with exact types.
 //!
 //! Rows are the generator's own text form; every product reads it with its own bulk loader.
 
@@ -136,6 +136,33 @@ pub fn postgres(url: &str, schema: &str, tables: &[&str], scale: f64) -> Outcome
         write_table(table, scale, &mut out)?;
         out.into_inner().map_err(|e| e.to_string())?.finish()?;
         client.batch_execute(&format!("analyze {table}"))?;
+    }
+    Ok(())
+}
+
+/// Tables into a database of a MySQL server on loopback, which must not have them.
+pub fn mysql(port: u16, schema: &str, tables: &[&str], scale: f64) -> Outcome<()> {
+    use mysql::prelude::Queryable;
+    let opts = mysql::OptsBuilder::new().ip_or_hostname(Some("127.0.0.1")).tcp_port(port).prefer_socket(false).user(Some("dvt"));
+    let mut client = mysql::Conn::new(opts)?;
+    client.query_drop(format!("create database if not exists {schema}"))?;
+    client.select_db(schema)?;
+    for table in tables {
+        client.query_drop(ddl(table, |t| match t {
+            "int" => "bigint",
+            "dec" => "decimal(15,2)",
+            "date" => "date",
+            _ => "varchar(200)",
+        })?)?;
+        let mut text = Vec::new();
+        write_table(table, scale, &mut text)?;
+        client.set_local_infile_handler(Some(mysql::LocalInfileHandler::new(move |_, out| out.write_all(&text))));
+        client.query_drop(format!("load data local infile 'rows' into table {table} character set utf8mb4 fields terminated by '|' escaped by '' lines terminated by '\\n'"))?;
+        if client.warnings() > 0 {
+            return Err(format!("{table}: the server warned").into());
+        }
+        client.set_local_infile_handler(None);
+        client.query_drop(format!("analyze table {table}"))?;
     }
     Ok(())
 }

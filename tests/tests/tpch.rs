@@ -3,47 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod cli;
+mod rows;
 #[path = "../../host/engine/tests/servers/mod.rs"]
 mod servers;
 
 use cli::World;
 use dvt_tests::tpch;
+use rows::{duckdb_rows, postgres_rows};
 use serde_json::Value;
-use std::path::Path;
 
 const QUERIES: [&str; 5] = ["q3", "q5", "q10", "q12", "q14"];
 const SCALE: f64 = 0.02;
-
-/// Rows as text, sorted: numbers of one value are one text in both products.
-fn sorted(mut rows: Vec<Vec<Option<String>>>) -> Vec<Vec<Option<String>>> {
-    rows.sort();
-    rows
-}
-
-fn duckdb_rows(file: &Path, sql: &str) -> Vec<Vec<Option<String>>> {
-    let connection = duckdb::Connection::open(file).unwrap();
-    let mut statement = connection.prepare(&format!("select columns(*)::varchar from ({sql})")).unwrap();
-    let mut rows = statement.query([]).unwrap();
-    let mut out = Vec::new();
-    while let Some(row) = rows.next().unwrap() {
-        let count = row.as_ref().column_count();
-        out.push((0..count).map(|i| row.get::<_, Option<String>>(i).unwrap()).collect());
-    }
-    sorted(out)
-}
-
-fn postgres_rows(port: u16, table: &str) -> Vec<Vec<Option<String>>> {
-    let mut client = postgres::Client::connect(&format!("host=127.0.0.1 port={port} user=dvt dbname=postgres"), postgres::NoTls).unwrap();
-    let columns: Vec<String> = client
-        .query("select column_name::text from information_schema.columns where table_schema = 'wh' and table_name = $1 order by ordinal_position", &[&table])
-        .unwrap()
-        .iter()
-        .map(|r| format!("\"{}\"::text", r.get::<_, String>(0)))
-        .collect();
-    assert!(!columns.is_empty(), "{table} was not built");
-    let rows = client.query(&format!("select {} from wh.{table}", columns.join(", ")), &[]).unwrap();
-    sorted(rows.iter().map(|r| (0..r.len()).map(|i| r.get::<_, Option<String>>(i)).collect()).collect())
-}
 
 /// The model's text for the database that holds everything.
 fn alone(text: &str) -> String {
@@ -107,7 +77,7 @@ fn federated_answers_equal_those_of_one_database() {
 
     for flags in [&["run", "--target", "pg"][..], &["run", "--target", "pg", "--no-pushdown"][..]] {
         world.dvt("p", flags).ok();
-        let built: Vec<_> = QUERIES.iter().map(|q| postgres_rows(port, q)).collect();
+        let built: Vec<_> = QUERIES.iter().map(|q| postgres_rows(port, "wh", q)).collect();
         assert_eq!(built, expected, "into PostgreSQL, {flags:?}");
     }
     let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
