@@ -34,7 +34,7 @@ struct Known {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..")
 }
 
 fn file() -> PathBuf {
