@@ -245,7 +245,7 @@ fn nothing_of_the_host_or_the_planner_names_an_outsider() {
 
 /// The commands of the page: the lines of its `sh` blocks, and the files that it says to write.
 fn page() -> (Vec<String>, Vec<(String, String)>) {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("plugins/README.md")).unwrap();
+    let text = std::fs::read_to_string(PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../plugins/README.md")).unwrap();
     let walk = text.split("## From nothing to a run").nth(1).unwrap().split("\n## ").next().unwrap();
     let (mut commands, mut files) = (Vec::new(), Vec::new());
     let mut blocks = walk.split("```");

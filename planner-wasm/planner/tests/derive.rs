@@ -25,7 +25,7 @@ fn told(sql: &str, seen: Option<&RelationSchema>) -> String {
         .iter()
         .map(|n| RelationUse { relation: name(n), at: sql.match_indices(&format!("\"{n}\"")).map(|(i, s)| i..i + s.len()).collect() })
         .collect();
-    let sheet = DialectSheet::parse(&std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/adapters/duckdb/dialect.toml")).unwrap()).unwrap();
+    let sheet = DialectSheet::parse(&std::fs::read_to_string(std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../plugins/adapters/duckdb/dialect.toml").unwrap()).unwrap();
     match schema(sql, &relations, &sheet, &catalog, seen).unwrap() {
         None => "-".to_owned(),
         Some(s) => s.columns.iter().map(|c| format!("{} {}", c.name, c.canonical.map_or("?".to_owned(), |t| t.to_string()))).collect::<Vec<_>>().join(", "),
