@@ -7,6 +7,8 @@ mod cli;
 mod servers;
 
 use cli::{Said, World, said};
+use dvt_diagnostic::Code;
+use dvt_plugin_host::Registry;
 use dvt_tests::tpch;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -241,6 +243,21 @@ fn nothing_of_the_host_or_the_planner_names_an_outsider() {
             }
         }
     }
+}
+
+#[test]
+fn a_sheet_that_extends_another_is_whole_and_one_without_its_base_is_told() {
+    let alone = tempfile::tempdir().unwrap();
+    std::fs::copy(outsiders().join("extends-sheet.wasm"), alone.path().join("e.wasm")).unwrap();
+    let error = Registry::load(&[alone.path().to_owned()], None).0.adapter("nearpg").unwrap_err();
+    assert!(error.code == Code::Dialect && error.message.contains("`postgres`") && error.hint.is_some(), "{error}");
+    let (registry, _) = Registry::load(&[alone.path().to_owned(), target().join("plugins")], None);
+    let (own, base) = (registry.adapter("nearpg").unwrap(), registry.adapter("postgres").unwrap());
+    assert_eq!((own.sheet().parser.as_str(), own.sheet().name.as_str()), (base.sheet().parser.as_str(), "nearpg"));
+    assert_eq!(own.adapter_facts().default_schema.as_deref(), Some("main"));
+    assert_eq!(own.adapter_facts().dispatch_parents, ["postgres"]);
+    assert_eq!(own.sheet().compare.len(), base.sheet().compare.len());
+    assert!(own.sheet_text().contains("postgresql") && !own.sheet_text().contains("extends"));
 }
 
 /// The commands of the page: the lines of its `sh` blocks, and the files that it says to write.

@@ -109,24 +109,26 @@ fn compiled_code_is_kept_in_a_folder_of_ours_and_nowhere_else() {
         }
         registry.compiled_count()
     };
-    assert_eq!(load(&cache), 3);
+    let all = Registry::load(&[folder()], None).0.list().iter().filter(|l| l.manifest.kind == PluginKind::Adapter).count();
+    assert!(all >= 3);
+    assert_eq!(load(&cache), all);
     let files = |folder: &Path| std::fs::read_dir(folder).map(|d| d.count()).unwrap_or(0);
     assert_eq!(std::fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(files(&cache), 3);
+    assert_eq!(files(&cache), all);
     assert_eq!(load(&cache), 0, "the second load compiles nothing");
     // Others may write there: nothing is read from it and nothing put into it.
     for mode in [0o777, 0o770, 0o702] {
         let open = home.path().join(format!("{mode:o}"));
         std::fs::create_dir(&open).unwrap();
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!((load(&open), files(&open)), (3, 0), "{mode:o}");
+        assert_eq!((load(&open), files(&open)), (all, 0), "{mode:o}");
     }
     // A file that others may write is not loaded.
     let list = || std::fs::read_dir(&cache).unwrap().map(|f| f.unwrap().path()).collect::<Vec<_>>();
     for file in list() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
     }
-    assert_eq!(load(&cache), 3);
+    assert_eq!(load(&cache), all);
     // Nor is a link, wherever it leads.
     let (linked, elsewhere) = (list()[0].clone(), home.path().join("elsewhere"));
     std::fs::rename(&linked, &elsewhere).unwrap();
@@ -141,16 +143,16 @@ fn compiled_code_is_kept_in_a_folder_of_ours_and_nowhere_else() {
         flipped[code.len() / 2] ^= 1;
         std::fs::write(path, flipped).unwrap();
     }
-    assert_eq!(load(&cache), 3);
+    assert_eq!(load(&cache), all);
     for (i, (path, _)) in kept.iter().enumerate() {
         std::fs::write(path, &kept[(i + 1) % kept.len()].1).unwrap();
     }
-    assert_eq!(load(&cache), 3);
+    assert_eq!(load(&cache), all);
     // A broken file is compiled anew.
     for file in std::fs::read_dir(&cache).unwrap() {
         std::fs::write(file.unwrap().path(), b"broken").unwrap();
     }
-    assert_eq!(load(&cache), 3);
+    assert_eq!(load(&cache), all);
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Task {
         }
         let listed = plugins.list();
         let text = if as_json {
-            let list: Vec<_> = listed.iter().map(|p| json!({"id": p.manifest.id, "version": p.manifest.version, "contract": p.manifest.contract, "kind": p.manifest.kind, "types": p.manifest.types, "encoding": p.encoding, "path": p.path})).collect();
+            let list: Vec<_> = listed.iter().map(|p| json!({"id": p.manifest.id, "version": p.manifest.version, "contract": p.manifest.contract, "kind": p.manifest.kind, "types": p.manifest.types, "permissions": p.manifest.permissions, "encoding": p.encoding, "path": p.path})).collect();
             serde_json::to_string_pretty(&json!({"plugins": list, "folders": folders})).unwrap_or_default() + "\n"
         } else if listed.is_empty() {
             let searched: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
@@ -33,7 +33,8 @@ impl Task {
                 .map(|p| {
                     let m = &p.manifest;
                     let kind = json!(m.kind).as_str().unwrap_or_default().to_owned();
-                    format!("{} {} · {kind} · {} · {}\n", m.id, m.version, m.types.join(", "), p.path.display())
+                    let asks = if m.permissions.is_empty() { String::new() } else { format!(" · asks for {}", m.permissions.join(", ")) };
+                    format!("{} {} · {kind} · {}{asks} · {}\n", m.id, m.version, m.types.join(", "), p.path.display())
                 })
                 .collect()
         };
