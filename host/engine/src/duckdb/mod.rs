@@ -32,6 +32,9 @@ fn failure(e: &duckdb::Error) -> EngineError {
         return EngineError::new(ErrorKind::Version, text)
             .hint("the file was written by a newer DuckDB than the 1.5 that is built in; export it with that version");
     }
+    if has("No space left on device") {
+        return EngineError::new(ErrorKind::Io, text).hint("the disk is full: free space on it; a compute spills to `temp_directory` of its config in computes.yml, by default below DVT home");
+    }
     let kind = if has("Referenced column") || has("does not have a column named") {
         ErrorKind::Column
     } else if has("does not exist") {
