@@ -129,7 +129,8 @@ fn macros(plugins: &Plugins, name: &str) -> Result<String, String> {
 /// A profile with every key that the adapter asks for, made up.
 fn profile(adapter: &dyn Adapter, name: &str) -> Result<Value, String> {
     let mut keys = Map::new();
-    for (key, value) in [("type", name), ("schema", "s"), ("path", "f.db"), ("host", "h"), ("user", "u"), ("dbname", "d"), ("database", "d"), ("server", "h"), ("username", "u")] {
+    // To some products a schema and a database are one thing, which must have one name.
+    for (key, value) in [("type", name), ("schema", "s"), ("path", "f.db"), ("host", "h"), ("user", "u"), ("dbname", "d"), ("database", "s"), ("server", "h"), ("username", "u")] {
         keys.insert(key.to_owned(), json!(value));
     }
     keys.insert("port".to_owned(), json!(7000));
