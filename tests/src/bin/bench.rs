@@ -1,7 +1,7 @@
 //! `make bench`: start-up, parsing, reading, federating and plugin calls, each against its goal, a peer or a limit that is
 //! measured in the same run. Prints a Markdown table; `tests/bench/README.md` holds the last one.
 //!
-//! Usage: bench DVT PLUGINS [GENERATOR]; needs PostgreSQL's server programs and `psql`.
+//! Usage: bench DVT PLUGINS [GENERATOR]; needs PostgreSQL's and MariaDB's programs.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use arrow::array::RecordBatch;
@@ -87,6 +87,7 @@ fn main() {
     let url = format!("host=127.0.0.1 port={} user=dvt dbname=postgres", server.port);
     tpch::postgres(&url, "public", &["orders", "lineitem"], 0.25).unwrap();
     reading(server.port);
+    mariadb(world.path());
     federating(&dvt, world.path(), server.port);
     calls(&dvt.plugins);
 }
@@ -141,17 +142,7 @@ fn reading(port: u16) {
     let options = [("host", "127.0.0.1"), ("port", &port.to_string()), ("user", "dvt"), ("dbname", "postgres"), ("sslmode", "disable")];
     let spec = ConnectSpec { driver: "postgres".into(), options: options.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(), ..ConnectSpec::default() };
     let mut connection = dvt_engine::connect(&spec).unwrap();
-    let field = |(name, kind): (&str, &str)| {
-        let kind = match kind {
-            "int" => DataType::Int64,
-            "dec" => DataType::Decimal128(15, 2),
-            "date" => DataType::Date32,
-            _ => DataType::Utf8,
-        };
-        Field::new(name, kind, true)
-    };
-    let (_, columns) = tpch::TABLES.iter().find(|(t, _)| *t == "lineitem").unwrap();
-    let want: SchemaRef = Arc::new(Schema::new(columns.split(", ").filter_map(|c| c.split_once(' ')).map(field).collect::<Vec<_>>()));
+    let want = lineitem();
     let mut rows = 0;
     let own = best(3, || {
         rows = connection.read("select * from lineitem", &want, &mut |_: RecordBatch| Ok(())).unwrap().rows;
@@ -168,6 +159,61 @@ fn reading(port: u16) {
     let ratio = plugin.as_secs_f64() / own.as_secs_f64();
     let shown = format!("{ratio:.2}× ({:.2} s against {:.2} s)", plugin.as_secs_f64(), own.as_secs_f64());
     row("the same read by a plugin that speaks the protocol itself, against the native driver", &shown, "≤ 1.5×", ratio <= 1.5);
+}
+
+/// The canonical types of lineitem's columns.
+fn lineitem() -> SchemaRef {
+    let field = |(name, kind): (&str, &str)| {
+        let kind = match kind {
+            "int" => DataType::Int64,
+            "dec" => DataType::Decimal128(15, 2),
+            "date" => DataType::Date32,
+            _ => DataType::Utf8,
+        };
+        Field::new(name, kind, true)
+    };
+    let (_, columns) = tpch::TABLES.iter().find(|(t, _)| *t == "lineitem").unwrap();
+    Arc::new(Schema::new(columns.split(", ").filter_map(|c| c.split_once(' ')).map(field).collect::<Vec<_>>()))
+}
+
+/// Reading and loading against the product's own programs: `mariadb-dump` and LOAD DATA of a ready file.
+fn mariadb(world: &Path) {
+    let server = servers::mariadb::MariadbServer::start();
+    tpch::mysql(server.port, "bench", &["lineitem"], 0.25).unwrap();
+    let options = [("host", "127.0.0.1"), ("port", &server.port.to_string()), ("user", "dvt"), ("database", "bench")];
+    let spec = ConnectSpec { driver: "mysql".into(), options: options.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(), ..ConnectSpec::default() };
+    let mut connection = dvt_engine::connect(&spec).unwrap();
+    let want = lineitem();
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    let own = best(3, || {
+        batches.clear();
+        connection
+            .read("select * from lineitem", &want, &mut |b: RecordBatch| {
+                batches.push(b);
+                Ok(())
+            })
+            .unwrap()
+    });
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let peer = best(3, || {
+        let mut dump = Command::new("mariadb-dump");
+        dump.args(["--no-defaults", "-h127.0.0.1", "-udvt", "--quick", "--skip-lock-tables", "--no-create-info", "bench", "lineitem"]);
+        assert!(dump.arg(format!("-P{}", server.port)).stdout(Stdio::null()).status().unwrap().success());
+    });
+    let against = |own: Duration, peer: Duration| format!("{:.2}× ({:.2} s against {:.2} s)", own.as_secs_f64() / peer.as_secs_f64(), own.as_secs_f64(), peer.as_secs_f64());
+    told(&format!("MariaDB read, {rows} lineitem rows, 16 columns, against `mariadb-dump`"), &against(own, peer));
+    let file = world.join("lineitem.txt");
+    tpch::write_table("lineitem", 0.25, &mut std::io::BufWriter::new(std::fs::File::create(&file).unwrap())).unwrap();
+    connection.execute("create table copy like lineitem").unwrap();
+    let own = best(3, || {
+        connection.execute("truncate copy").unwrap();
+        assert_eq!(connection.load("copy", &want, &mut batches.iter().cloned().map(Ok)).unwrap(), rows as u64);
+    });
+    let peer = best(3, || {
+        let sql = format!("truncate bench.copy; load data local infile '{}' into table bench.copy fields terminated by '|' lines terminated by '\\n'", file.display());
+        assert!(server.client().args(["-e", &sql]).status().unwrap().success());
+    });
+    told("MariaDB load of those rows from Arrow, against LOAD DATA LOCAL of a ready file", &against(own, peer));
 }
 
 fn federating(dvt: &Dvt, world: &Path, port: u16) {
