@@ -90,6 +90,10 @@ create view {{ relation }} as (
 {% macro dvt_ddl_commits() -%}{{ return(adapter.dispatch('dvt_ddl_commits', 'dbt')()) }}{%- endmacro %}
 {% macro default__dvt_ddl_commits() -%}{{ return(False) }}{%- endmacro %}
 
+{# What a run that was killed between two statements may have left beside the relation; nothing where publishing is one transaction. #}
+{% macro dvt_clean_up(relation) -%}{{ adapter.dispatch('dvt_clean_up', 'dbt')(relation) }}{%- endmacro %}
+{% macro default__dvt_clean_up(relation) -%}{%- endmacro %}
+
 {% macro dvt_same_columns(a, b) -%}
   {%- set mine = [] -%}{%- set theirs = [] -%}
   {%- for c in adapter.get_columns_in_relation(a) -%}{%- do mine.append([c.name, c.data_type]) -%}{%- endfor -%}

@@ -5,6 +5,7 @@
   {%- set on_schema_change = incremental_validate_on_schema_change(config.get('on_schema_change'), default='ignore') -%}
   {%- set strategy = config.get('incremental_strategy') or 'default' -%}
   {%- set strategy_macro = adapter.get_incremental_strategy_macro(none, strategy) -%}
+  {{ dvt_clean_up(target_relation) }}
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {%- do adapter.begin() -%}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}

@@ -21,6 +21,12 @@ create view {{ relation }} as
   {%- call statement('alter_column_type') -%}alter table {{ relation }} modify column {{ adapter.quote(column_name) }} {{ new_column_type }}{%- endcall -%}
 {%- endmacro %}
 
+{% macro mysql__dvt_clean_up(relation) -%}
+  {%- for left in [make_backup_relation(relation), make_intermediate_relation(relation)] -%}
+    {{ drop_relation_if_exists(load_relation(left)) }}
+  {%- endfor -%}
+{%- endmacro %}
+
 {# One RENAME puts the new one in and the old one aside: readers see one or the other (SPEC T7). #}
 {% macro mysql__dvt_publish(target_relation, new_relation) -%}
   {%- set existing = load_relation(target_relation) -%}
@@ -28,7 +34,7 @@ create view {{ relation }} as
     {{ adapter.rename_relation(new_relation, target_relation) }}
   {%- else -%}
     {%- set backup = make_backup_relation(target_relation, existing.type) -%}
-    {{ drop_relation_if_exists(load_relation(backup)) }}
+    {{ drop_relation_if_exists(load_relation(make_backup_relation(target_relation))) }}
     {%- call statement('publish', auto_begin=False) -%}rename table {{ existing }} to {{ backup }}, {{ new_relation }} to {{ target_relation }}{%- endcall -%}
     {%- do adapter.cache_renamed(new_relation, target_relation) -%}
     {{ adapter.drop_relation(backup) }}
@@ -39,6 +45,7 @@ create view {{ relation }} as
 {% materialization view, adapter='mysql' %}
   {%- set target_relation = this.incorporate(type='view') -%}
   {%- set existing = load_relation(target_relation) -%}
+  {{ dvt_clean_up(target_relation) }}
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
   {%- if existing is none or existing.is_view -%}
