@@ -8,6 +8,7 @@
 #[path = "../cli/mod.rs"]
 mod cli;
 mod home;
+mod mariadb;
 mod matrix;
 mod operations;
 mod others;
@@ -21,6 +22,7 @@ mod shim;
 mod speech;
 mod steps;
 
+use mariadb::Mariadb;
 use product::{Duckdb, Postgres, Sqlite};
 
 #[test]
@@ -33,6 +35,11 @@ fn every_step_of_a_publish_to_postgresql_survives_every_fault() {
 fn what_others_do_to_a_run_into_postgresql_leaves_the_old_or_the_new_table() {
     let product = Postgres::start();
     others::what_others_do(&product, &product);
+}
+
+#[test]
+fn what_others_do_to_a_run_into_mariadb_leaves_the_old_or_the_new_table() {
+    others::what_others_do(&Mariadb::start(), &Postgres::start());
 }
 
 #[test]

@@ -68,7 +68,6 @@ pub fn postgres() -> Speech {
 }
 
 /// MySQL and MariaDB: a length of three bytes, a number, a body; number 0 begins a command.
-#[allow(dead_code, reason = "for the entry of the MySQL family")]
 pub fn mysql() -> Speech {
     let mut handshake = true;
     let client = move |bytes: &[u8]| {

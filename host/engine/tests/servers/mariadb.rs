@@ -33,15 +33,17 @@ impl MariadbServer {
     pub fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
+        let first = folder.path().join("first.sql");
+        std::fs::write(&first, "CREATE USER dvt@'%';\nGRANT ALL ON *.* TO dvt@'%' WITH GRANT OPTION;\n").unwrap();
+        let _ = Command::new("chown").args(["-R", "mysql"]).arg(folder.path()).output();
+        // Two of them at once would share names in one folder for temporary tables.
         let made = Command::new(program("mariadb-install-db"))
+            .env("TMPDIR", folder.path())
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", user()])
             .arg(format!("--datadir={}", data.display()))
             .output()
             .unwrap();
         assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
-        let first = folder.path().join("first.sql");
-        std::fs::write(&first, "CREATE USER dvt@'%';\nGRANT ALL ON *.* TO dvt@'%' WITH GRANT OPTION;\n").unwrap();
-        let _ = Command::new("chown").args(["-R", "mysql"]).arg(folder.path()).output();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(program("mariadbd"))
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0"])
