@@ -38,6 +38,11 @@ fn what_others_do_to_a_run_into_postgresql_leaves_the_old_or_the_new_table() {
 }
 
 #[test]
+fn every_step_of_a_publish_to_mariadb_survives_every_fault() {
+    steps::every_step_of_a_server(&Mariadb::start(), &Postgres::start());
+}
+
+#[test]
 fn what_others_do_to_a_run_into_mariadb_leaves_the_old_or_the_new_table() {
     others::what_others_do(&Mariadb::start(), &Postgres::start());
 }

@@ -196,12 +196,12 @@ fn round_trip(adapter: &dyn Adapter) -> Result<String, String> {
 }
 
 /// Whether `wide` takes every value of `narrow`: a product may store a type in a wider one of its family, or an integer in
-/// a decimal of enough digits, or a truth value in an integer where it has none of its own, never in another.
+/// a decimal of enough digits, a truth value in an integer or an identifier in text where it has none of its own, never in another.
 fn holds_all(narrow: CanonicalType, wide: CanonicalType) -> bool {
     match (narrow, wide) {
         (CanonicalType::Decimal(..), _) => wide == narrow,
         (CanonicalType::Int(bits) | CanonicalType::UInt(bits), CanonicalType::Decimal(p, 0)) => p >= if bits == 64 { 20 } else { 10 },
-        (CanonicalType::Bool, CanonicalType::Int(_) | CanonicalType::UInt(_)) => true,
+        (CanonicalType::Bool, CanonicalType::Int(_) | CanonicalType::UInt(_)) | (CanonicalType::Uuid, CanonicalType::Text) => true,
         _ => wide.family() == narrow.family(),
     }
 }

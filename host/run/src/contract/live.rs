@@ -107,6 +107,12 @@ impl Trial<'_> {
     }
 }
 
+/// The type of the target that the live checks use; None where its profile cannot be read.
+pub fn target_type(plugins: &Plugins, live: &Live) -> Option<String> {
+    let (keys, _) = keys(plugins, live).ok()?;
+    keys.get("type").and_then(Value::as_str).map(str::to_owned)
+}
+
 pub fn check(plugins: &Plugins, name: &str, adapter: &Arc<dyn Adapter>, live: &Live, list: &mut List) {
     let what = "a session of the target opens";
     let open = || -> Result<(Box<dyn Connection>, Option<String>), String> {

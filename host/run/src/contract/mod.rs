@@ -75,7 +75,10 @@ pub fn check(plugins: &Plugins, listed: &Listed, live: Option<&Live>) -> Vec<Che
     list.add("it names the plugin, its version and its types", holds(full, || "one of them is empty".to_owned()));
     let unknown: Vec<&str> = m.permissions.iter().map(String::as_str).filter(|p| !PERMISSIONS.contains(p)).collect();
     list.add("it asks for permissions that exist", holds(unknown.is_empty(), || format!("unknown: {}; known: {}", unknown.join(", "), PERMISSIONS.join(", "))));
+    let target = live.and_then(|l| live::target_type(plugins, l));
     for name in &m.types {
+        // A plugin of several types meets the target as the type that the target has.
+        let live = live.filter(|_| target.as_ref().is_none_or(|t| t == name || !m.types.contains(t)));
         match m.kind {
             PluginKind::Adapter => adapter::check(plugins, name, live, &mut list),
             PluginKind::Compute => compute::check(plugins, name, &mut list),
