@@ -13,7 +13,7 @@ suite() {
   echo "== $name"
   log=$(mktemp)
   start=$(date +%s)
-  "$@" 2>&1 | tee "$log" | grep -vE '^(test .* ok|running [0-9]+ tests?|)$' || true
+  "$@" 2>&1 | tee "$log" | { grep -vE '^(test .* ok|running [0-9]+ tests?|)$' || true; }
   status=${PIPESTATUS[0]}
   seconds=$(($(date +%s) - start))
   passed=$(grep -oE '[0-9]+ passed;' "$log" | awk '{n += $1} END {print n + 0}')
