@@ -61,7 +61,7 @@ fn crates_depend_only_downwards() {
 fn files_stay_readable() {
     for file in files(".rs") {
         let lines = read(&file).lines().count();
-        assert!(lines <= 1000, "{} has {lines} lines; split it by concept", file.display());
+        assert!(lines <= 600, "{} has {lines} lines; split it by concept", file.display());
     }
 }
 
@@ -87,13 +87,19 @@ fn product_names_stay_in_plugins_engine_and_tests() {
         if !watched {
             continue;
         }
-        // Tests inside a file may name products.
-        let text = read(&file);
-        let code = text.split("#[cfg(test)]").next().unwrap_or("");
-        for product in products {
-            assert!(!code.contains(&format!("\"{product}\"")), "{path} names the product {product}");
+        for (number, line) in read(&file).lines().enumerate() {
+            let words: Vec<&str> = strings(line).flat_map(|s| s.split(|c: char| !c.is_ascii_alphanumeric())).collect();
+            for product in products {
+                assert!(!words.contains(&product), "{path}:{} names the product {product}", number + 1);
+            }
         }
     }
+}
+
+/// What stands between double quotes in a line of code; comments are no strings.
+fn strings(line: &str) -> impl Iterator<Item = &str> {
+    let code = if line.trim_start().starts_with("//") { "" } else { line };
+    code.split('"').skip(1).step_by(2)
 }
 
 #[test]

@@ -114,7 +114,7 @@ codes! {
     TestFailed = 6004, "test failed", "A test found rows.";
     SeedInvalid = 6005, "seed cannot be read", "A seed file is not valid CSV or a value does not fit its type.";
     InitInvalid = 6006, "project cannot be created", "The name is not usable or the folder exists.";
-    MdmBusy = 6007, "metadata busy", "mdm.duckdb is in use by another process; the last copy is used.";
+    MdmBusy = 6007, "metadata busy", "the metadata store is in use by another process; the last copy is used.";
     Usage = 6008, "usage", "The command line cannot be used.";
     Internal = 6009, "internal error", "A bug in dvt. Please report it with the log.";
     Cancelled = 6010, "cancelled", "The run was cancelled.";

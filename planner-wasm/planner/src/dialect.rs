@@ -190,7 +190,7 @@ mod tests {
     use dvt_diagnostic::Code;
     use dvt_project::DialectName;
 
-    const BASE: &str = "name = 'base'\nparser = 'postgresql'\nquote = ['\"', '\"']\n[compare.text]\nclass = 'exact'\noperators = ['=', '<>']\nliteral = \"'{}'\"\n[profile]\ndefault_schema = 'public'\nsecret_keys = ['password']\n[profile.key_aliases]\npass = 'password'\n";
+    const BASE: &str = "name = 'base'\nparser = 'generic'\nquote = ['\"', '\"']\n[compare.text]\nclass = 'exact'\noperators = ['=', '<>']\nliteral = \"'{}'\"\n[profile]\ndefault_schema = 'public'\nsecret_keys = ['password']\n[profile.key_aliases]\npass = 'password'\n";
 
     #[test]
     fn a_sheet_that_extends_another_says_only_what_differs() {
@@ -198,7 +198,7 @@ mod tests {
         sheets.add(BASE).unwrap();
         sheets.add("name = 'own'\nextends = 'base'\n[compare.text]\noperators = ['=']\n[profile]\ndefault_schema = 'main'\n[profile.key_aliases]\ndb = 'dbname'\n").unwrap();
         let own = sheets.get(&DialectName::new("own")).unwrap();
-        assert_eq!((own.name.as_str(), own.parser.as_str(), own.profile.dialect.as_str()), ("own", "postgresql", "own"));
+        assert_eq!((own.name.as_str(), own.parser.as_str(), own.profile.dialect.as_str()), ("own", "generic", "own"));
         assert_eq!(own.compare.values().next().unwrap().operators, ["="]);
         assert_eq!(own.profile.default_schema.as_deref(), Some("main"));
         assert_eq!(own.profile.key_aliases.len(), 2);
