@@ -3,14 +3,10 @@
 //! For products whose cells carry their own type (SQLite). Nothing is rounded, cut or guessed:
 //! a value that is not exactly of the wanted type is an error that names the column.
 
+use crate::builder::Builder;
 use crate::error::{EngineError, ErrorKind};
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
-    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder,
-    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
-};
-use arrow::datatypes::{DataType, Field, TimeUnit};
-use std::sync::Arc;
+use arrow::array::ArrayRef;
+use arrow::datatypes::Field;
 
 /// One cell as a dynamically typed product hands it over.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,60 +36,10 @@ pub struct CellColumn {
     builder: Builder,
 }
 
-enum Builder {
-    Bool(BooleanBuilder),
-    I8(Int8Builder),
-    I16(Int16Builder),
-    I32(Int32Builder),
-    I64(Int64Builder),
-    U8(UInt8Builder),
-    U16(UInt16Builder),
-    U32(UInt32Builder),
-    U64(UInt64Builder),
-    F32(Float32Builder),
-    F64(Float64Builder),
-    Decimal(Decimal128Builder, u8, i8),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder),
-    Date(Date32Builder),
-    Time(Time64MicrosecondBuilder),
-    Timestamp(TimestampMicrosecondBuilder),
-    /// An instant: the text must say its offset from UTC.
-    Instant(TimestampMicrosecondBuilder),
-}
-
 impl CellColumn {
     /// A builder for `field`; an error names the column when its Arrow type has no exact form here.
     pub fn new(field: &Field) -> Result<Self, EngineError> {
-        let builder = match field.data_type() {
-            DataType::Boolean => Builder::Bool(BooleanBuilder::new()),
-            DataType::Int8 => Builder::I8(Int8Builder::new()),
-            DataType::Int16 => Builder::I16(Int16Builder::new()),
-            DataType::Int32 => Builder::I32(Int32Builder::new()),
-            DataType::Int64 => Builder::I64(Int64Builder::new()),
-            DataType::UInt8 => Builder::U8(UInt8Builder::new()),
-            DataType::UInt16 => Builder::U16(UInt16Builder::new()),
-            DataType::UInt32 => Builder::U32(UInt32Builder::new()),
-            DataType::UInt64 => Builder::U64(UInt64Builder::new()),
-            DataType::Float32 => Builder::F32(Float32Builder::new()),
-            DataType::Float64 => Builder::F64(Float64Builder::new()),
-            DataType::Decimal128(p, s) => {
-                let builder = Decimal128Builder::new().with_data_type(DataType::Decimal128(*p, *s));
-                Builder::Decimal(builder, *p, *s)
-            }
-            DataType::Utf8 => Builder::Text(StringBuilder::new()),
-            DataType::Binary => Builder::Bytes(BinaryBuilder::new()),
-            DataType::Date32 => Builder::Date(Date32Builder::new()),
-            DataType::Time64(TimeUnit::Microsecond) => Builder::Time(Time64MicrosecondBuilder::new()),
-            DataType::Timestamp(TimeUnit::Microsecond, None) => Builder::Timestamp(TimestampMicrosecondBuilder::new()),
-            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
-                Builder::Instant(TimestampMicrosecondBuilder::new().with_data_type(field.data_type().clone()))
-            }
-            other => {
-                let message = format!("column `{}` cannot be read as {other}", field.name());
-                return Err(EngineError::new(ErrorKind::Type, message).hint("cast the column to text in the query"));
-            }
-        };
+        let builder = Builder::of(field)?;
         Ok(Self { name: field.name().clone(), builder })
     }
 
@@ -112,25 +58,7 @@ impl CellColumn {
     }
 
     pub fn finish(&mut self) -> ArrayRef {
-        match &mut self.builder {
-            Builder::Bool(b) => Arc::new(b.finish()),
-            Builder::I8(b) => Arc::new(b.finish()),
-            Builder::I16(b) => Arc::new(b.finish()),
-            Builder::I32(b) => Arc::new(b.finish()),
-            Builder::I64(b) => Arc::new(b.finish()),
-            Builder::U8(b) => Arc::new(b.finish()),
-            Builder::U16(b) => Arc::new(b.finish()),
-            Builder::U32(b) => Arc::new(b.finish()),
-            Builder::U64(b) => Arc::new(b.finish()),
-            Builder::F32(b) => Arc::new(b.finish()),
-            Builder::F64(b) => Arc::new(b.finish()),
-            Builder::Decimal(b, ..) => Arc::new(b.finish()),
-            Builder::Text(b) => Arc::new(b.finish()),
-            Builder::Bytes(b) => Arc::new(b.finish()),
-            Builder::Date(b) => Arc::new(b.finish()),
-            Builder::Time(b) => Arc::new(b.finish()),
-            Builder::Timestamp(b) | Builder::Instant(b) => Arc::new(b.finish()),
-        }
+        self.builder.finish()
     }
 
     /// The wanted type in words for a message.
@@ -157,15 +85,17 @@ impl CellColumn {
         macro_rules! integer {
             ($b:expr) => {
                 match cell {
-                    Cell::Null => $b.append_null(),
                     Cell::Integer(v) => $b.append_value(v.try_into().ok()?),
                     _ => return None,
                 }
             };
         }
+        if cell == Cell::Null {
+            self.builder.append_null();
+            return Some(());
+        }
         match &mut self.builder {
             Builder::Bool(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Integer(v @ (0 | 1)) => b.append_value(v == 1),
                 _ => return None,
             },
@@ -178,19 +108,16 @@ impl CellColumn {
             Builder::U32(b) => integer!(b),
             Builder::U64(b) => integer!(b),
             Builder::F32(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Real(v) if f64::from(v as f32).to_bits() == v.to_bits() => b.append_value(v as f32),
                 Cell::Integer(v) if v.unsigned_abs() <= 1 << 24 => b.append_value(v as f32),
                 _ => return None,
             },
             Builder::F64(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Real(v) => b.append_value(v),
                 Cell::Integer(v) if v.unsigned_abs() <= 1 << 53 => b.append_value(v as f64),
                 _ => return None,
             },
             Builder::Decimal(b, precision, scale) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Integer(v) => b.append_value(decimal(&v.to_string(), *precision, *scale)?),
                 // The shortest text that gives the same double back is what was written into the column.
                 Cell::Real(v) if v.is_finite() => b.append_value(decimal(&format!("{v}"), *precision, *scale)?),
@@ -198,32 +125,27 @@ impl CellColumn {
                 _ => return None,
             },
             Builder::Text(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Text(t) => b.append_value(t),
                 _ => return None,
             },
             Builder::Bytes(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Blob(v) => b.append_value(v),
                 _ => return None,
             },
             Builder::Date(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Text(t) => b.append_value(date(t)?),
                 _ => return None,
             },
             Builder::Time(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Text(t) => b.append_value(time(t)?),
                 _ => return None,
             },
             Builder::Timestamp(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Text(t) => b.append_value(timestamp(t)?),
                 _ => return None,
             },
+            // The text must say its offset from UTC.
             Builder::Instant(b) => match cell {
-                Cell::Null => b.append_null(),
                 Cell::Text(t) => b.append_value(instant(t)?),
                 _ => return None,
             },

@@ -4,6 +4,7 @@
 //! which SQL runs, which type a column becomes and what an error means to the user come from above.
 //! Product names are allowed here and nowhere else in `host/`.
 
+mod builder;
 mod cell;
 mod duckdb;
 mod error;

@@ -1,18 +1,14 @@
 //! Rows of the binary protocol into Arrow columns of wanted types: exactly, or not at all.
 
 use crate::BATCH_ROWS;
+use crate::builder::Builder;
 use crate::error::{EngineError, ErrorKind};
-use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int8Builder,
-    Int16Builder, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder, Time64MicrosecondBuilder,
-    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
-};
-use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::NaiveDate;
 use mysql::consts::ColumnType;
 use mysql::{Column, Row, Value};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// Collects rows into batches of a wanted schema.
 pub(super) struct Decoder {
@@ -24,34 +20,13 @@ pub(super) struct Decoder {
     rows: u64,
 }
 
-enum Builder {
-    Bool(BooleanBuilder),
-    I8(Int8Builder),
-    I16(Int16Builder),
-    I32(Int32Builder),
-    I64(Int64Builder),
-    U8(UInt8Builder),
-    U16(UInt16Builder),
-    U32(UInt32Builder),
-    U64(UInt64Builder),
-    F32(Float32Builder),
-    F64(Float64Builder),
-    Decimal(Decimal128Builder, u8, i8),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder),
-    Date(Date32Builder),
-    Time(Time64MicrosecondBuilder),
-    /// With or without zone: sessions are in UTC.
-    Timestamp(TimestampMicrosecondBuilder),
-}
-
 impl Decoder {
     pub(super) fn new(columns: &[Column], want: &SchemaRef) -> Result<Self, EngineError> {
         if columns.len() != want.fields().len() {
             let message = format!("the query has {} columns, {} were planned", columns.len(), want.fields().len());
             return Err(EngineError::new(ErrorKind::Statement, message));
         }
-        let builders = want.fields().iter().map(|f| builder(f)).collect::<Result<_, _>>()?;
+        let builders = want.fields().iter().map(|f| Builder::of(f)).collect::<Result<_, _>>()?;
         let bits = columns.iter().map(|c| c.column_type() == ColumnType::MYSQL_TYPE_BIT).collect();
         Ok(Self { schema: want.clone(), builders, bits, filled: 0, rows: 0 })
     }
@@ -72,7 +47,7 @@ impl Decoder {
     pub(super) fn finish(&mut self) -> Result<RecordBatch, EngineError> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.filled));
         self.filled = 0;
-        let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(finished).collect();
+        let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(Builder::finish).collect();
         RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(|e| EngineError::new(ErrorKind::Type, e.to_string()))
     }
 
@@ -91,81 +66,10 @@ impl Decoder {
     }
 }
 
-fn builder(field: &Field) -> Result<Builder, EngineError> {
-    Ok(match field.data_type() {
-        DataType::Boolean => Builder::Bool(BooleanBuilder::new()),
-        DataType::Int8 => Builder::I8(Int8Builder::new()),
-        DataType::Int16 => Builder::I16(Int16Builder::new()),
-        DataType::Int32 => Builder::I32(Int32Builder::new()),
-        DataType::Int64 => Builder::I64(Int64Builder::new()),
-        DataType::UInt8 => Builder::U8(UInt8Builder::new()),
-        DataType::UInt16 => Builder::U16(UInt16Builder::new()),
-        DataType::UInt32 => Builder::U32(UInt32Builder::new()),
-        DataType::UInt64 => Builder::U64(UInt64Builder::new()),
-        DataType::Float32 => Builder::F32(Float32Builder::new()),
-        DataType::Float64 => Builder::F64(Float64Builder::new()),
-        DataType::Decimal128(p, s) => Builder::Decimal(Decimal128Builder::new().with_data_type(field.data_type().clone()), *p, *s),
-        DataType::Utf8 => Builder::Text(StringBuilder::new()),
-        DataType::Binary => Builder::Bytes(BinaryBuilder::new()),
-        DataType::Date32 => Builder::Date(Date32Builder::new()),
-        DataType::Time64(TimeUnit::Microsecond) => Builder::Time(Time64MicrosecondBuilder::new()),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            Builder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(field.data_type().clone()))
-        }
-        other => {
-            let message = format!("column `{}` cannot be read as {other}", field.name());
-            return Err(EngineError::new(ErrorKind::Type, message).hint("cast the column to text in the query"));
-        }
-    })
-}
-
-fn finished(builder: &mut Builder) -> ArrayRef {
-    fn done(builder: &mut impl ArrayBuilder) -> ArrayRef {
-        ArrayBuilder::finish(builder)
-    }
-    match builder {
-        Builder::Bool(b) => done(b),
-        Builder::I8(b) => done(b),
-        Builder::I16(b) => done(b),
-        Builder::I32(b) => done(b),
-        Builder::I64(b) => done(b),
-        Builder::U8(b) => done(b),
-        Builder::U16(b) => done(b),
-        Builder::U32(b) => done(b),
-        Builder::U64(b) => done(b),
-        Builder::F32(b) => done(b),
-        Builder::F64(b) => done(b),
-        Builder::Decimal(b, ..) => Arc::new(b.finish()),
-        Builder::Text(b) => done(b),
-        Builder::Bytes(b) => done(b),
-        Builder::Date(b) => done(b),
-        Builder::Time(b) => done(b),
-        Builder::Timestamp(b) => done(b),
-    }
-}
-
 /// None when the value does not fit exactly.
 fn append(builder: &mut Builder, value: &Value, bits: bool) -> Option<()> {
     if *value == Value::NULL {
-        match builder {
-            Builder::Bool(b) => b.append_null(),
-            Builder::I8(b) => b.append_null(),
-            Builder::I16(b) => b.append_null(),
-            Builder::I32(b) => b.append_null(),
-            Builder::I64(b) => b.append_null(),
-            Builder::U8(b) => b.append_null(),
-            Builder::U16(b) => b.append_null(),
-            Builder::U32(b) => b.append_null(),
-            Builder::U64(b) => b.append_null(),
-            Builder::F32(b) => b.append_null(),
-            Builder::F64(b) => b.append_null(),
-            Builder::Decimal(b, ..) => b.append_null(),
-            Builder::Text(b) => b.append_null(),
-            Builder::Bytes(b) => b.append_null(),
-            Builder::Date(b) => b.append_null(),
-            Builder::Time(b) => b.append_null(),
-            Builder::Timestamp(b) => b.append_null(),
-        }
+        builder.append_null();
         return Some(());
     }
     match builder {
@@ -205,7 +109,8 @@ fn append(builder: &mut Builder, value: &Value, bits: bool) -> Option<()> {
             Value::Time(false, 0, h, m, s, us) => b.append_value(micros(*h, *m, *s, *us)),
             _ => return None,
         },
-        Builder::Timestamp(b) => {
+        // With or without zone: sessions are in UTC.
+        Builder::Timestamp(b) | Builder::Instant(b) => {
             let (days, clock) = instant(value)?;
             b.append_value(days * 86_400_000_000 + clock);
         }
