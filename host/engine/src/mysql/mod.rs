@@ -31,6 +31,8 @@ pub struct MysqlConnection {
     opts: Opts,
     /// Whether the caller began a transaction.
     in_transaction: bool,
+    /// The database to use as soon as it exists.
+    absent: Option<String>,
 }
 
 impl MysqlConnection {
@@ -74,16 +76,24 @@ impl MysqlConnection {
         // Values must not depend on the server's zone; a slow reader or a slow compute is no reason to hang up.
         conn.query_drop("SET SESSION time_zone = '+00:00', net_read_timeout = 86400, net_write_timeout = 86400")
             .map_err(|e| failure(&e))?;
-        if let Some(database) = option("database") {
-            match conn.select_db(database) {
-                Err(Error::MySqlError(e)) if e.code == 1049 => {}
-                other => other.map_err(|e| failure(&e))?,
-            }
+        let mut own = Self { conn, opts, in_transaction: false, absent: option("database").map(str::to_owned) };
+        own.ready()?;
+        Ok(own)
+    }
+
+    /// Uses the database of the profile once it is there: dvt itself may be about to create it.
+    fn ready(&mut self) -> Result<(), EngineError> {
+        let Some(database) = &self.absent else { return Ok(()) };
+        match self.conn.select_db(database) {
+            Err(Error::MySqlError(e)) if e.code == 1049 => return Ok(()),
+            other => other.map_err(|e| failure(&e))?,
         }
-        Ok(Self { conn, opts, in_transaction: false })
+        self.absent = None;
+        Ok(())
     }
 
     fn columns(&mut self, sql: &str) -> Result<Vec<Column>, EngineError> {
+        self.ready()?;
         let statement = self.conn.prep(trimmed(sql)).map_err(|e| failure(&e))?;
         let columns = statement.columns().to_vec();
         self.conn.close(statement).map_err(|e| failure(&e))?;
@@ -266,6 +276,7 @@ fn failure(e: &Error) -> EngineError {
 
 impl Connection for MysqlConnection {
     fn execute(&mut self, sql: &str) -> Result<Executed, EngineError> {
+        self.ready()?;
         let mut rows = 0;
         {
             let mut result = self.conn.query_iter(sql).map_err(|e| failure(&e))?;
@@ -376,9 +387,11 @@ impl Connection for MysqlConnection {
     }
 
     fn begin_snapshot(&mut self) -> Result<(), EngineError> {
-        self.conn
-            .query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            .map_err(|e| failure(&e))
+        // One by one: of several statements in one text the errors of the later ones are not told.
+        for statement in ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"] {
+            self.conn.query_drop(statement).map_err(|e| failure(&e))?;
+        }
+        Ok(())
     }
 
     fn end_snapshot(&mut self) -> Result<(), EngineError> {

@@ -207,6 +207,16 @@ impl Runner {
         done
     }
 
+    /// Makes the schemas of the nodes; each node learns of its own schema's failure.
+    pub fn make_schemas(&self, nodes: &[UniqueId]) {
+        let database = Arc::new(Database::new(self.databases.clone()));
+        for node in nodes.iter().filter_map(|id| self.project.manifest.nodes.get(id)) {
+            if let Some(relation) = &node.relation {
+                let _ = self.schema_ready(&node.target, relation, &database);
+            }
+        }
+    }
+
     /// Makes the schema of `relation` once a run.
     fn schema_ready(&self, target: &TargetName, relation: &RelationName, database: &Arc<Database>) -> Result<(), Diagnostic> {
         let key = RelationName { identifier: String::new(), ..relation.clone() };

@@ -58,6 +58,10 @@ impl Task {
         self.printer.line(&format!("Concurrency: {threads} threads (target='{}')", project.manifest.default_target));
         self.printer.line("");
 
+        if !project.manifest.on_run_start.is_empty() {
+            // As in dbt the schemas are there before the first hook; what keeps one from being made is its nodes' error.
+            runner.make_schemas(&schedule.order);
+        }
         let mut results: Vec<Done> = Vec::new();
         let start = self.hooks(&runner, "on-run-start", &project.manifest.on_run_start, &[]);
         if let Err(failed) = start {
