@@ -71,6 +71,30 @@ fn a_plain_project_never_federates_on_postgresql() {
 }
 
 #[test]
+fn a_plain_project_never_federates_on_mariadb() {
+    let server = servers::mariadb::MariadbServer::start();
+    let world = World::new();
+    let output = |schema: &str| format!("{{type: mysql, server: 127.0.0.1, port: {}, username: dvt, schema: {schema}, threads: 4}}", server.port);
+    runs_on(&world, &output("dev"), &output("prod"));
+
+    // A product without MERGE refuses what a MERGE refuses: two new rows for one old one.
+    let model = |rows: &str| {
+        let head = "{{ config(materialized='incremental', incremental_strategy='merge', unique_key='id') }}";
+        world.write("p/models/twice.sql", &format!("{head}\n{rows}\n"));
+        world.dvt("p", &["run", "-s", "twice"])
+    };
+    model("select 1 as id, 'a' as v union all select null, 'n'").ok();
+    let refused = model("select 1 as id, 'b' as v union all select 1, 'c'");
+    assert!(refused.code == 1 && refused.all().contains("several rows of the same unique_key (id)"), "{}", refused.all());
+    // NULL is equal to nothing: such rows are always new.
+    model("select 1 as id, 'd' as v union all select null, 'n' union all select null, 'n'").ok();
+    let shown = world.dvt("p", &["-q", "show", "--inline", "select id, v from {{ ref('twice') }} order by id, v", "--output", "json"]).ok().out;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let rows: Vec<String> = shown["show"].as_array().unwrap().iter().map(|r| format!("{} {}", r["id"], r["v"].as_str().unwrap())).collect();
+    assert_eq!(rows, ["null n", "null n", "null n", "1 d"]);
+}
+
+#[test]
 fn the_demo_runs_with_postgresql_as_source_and_target() {
     let server = servers::PostgresServer::start();
     let world = World::new();

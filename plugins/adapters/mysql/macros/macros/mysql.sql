@@ -68,20 +68,6 @@ create or replace view {{ target_relation }} as
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{% macro mysql__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
-  {%- if unique_key -%}
-delete from {{ target }}
-where exists (
-    select 1 from {{ source }} as dvt_new
-    where {% for key in ([unique_key] if unique_key is string else unique_key) -%}
-      dvt_new.{{ key }} = {{ target }}.{{ key }}{{ ' and ' if not loop.last }}
-    {%- endfor %}
-)
-    {%- for predicate in incremental_predicates or [] %} and {{ predicate }}{% endfor %};
-  {% endif -%}
-{{ get_insert_into_sql(target, source, dest_columns) }}
-{%- endmacro %}
-
 {# No MERGE statement: what matches is updated, what does not is inserted, in the publishing transaction. #}
 {% macro mysql__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
   {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
@@ -90,6 +76,11 @@ where exists (
   {%- set same = [] -%}
   {%- for key in keys -%}{%- do same.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' = DBT_INTERNAL_DEST.' ~ key) -%}{%- endfor -%}
   {%- if keys -%}
+    {#- As a MERGE: one row must not be updated by two. -#}
+    {%- set twice = run_query('select 1 from ' ~ source ~ ' where ' ~ (keys | join(' is not null and ')) ~ ' is not null group by ' ~ (keys | join(', ')) ~ ' having count(*) > 1 limit 1') -%}
+    {%- if twice and twice.rows -%}
+      {{ __dvt_fail('DVT6002', 'the model gives several rows of the same unique_key (' ~ (keys | join(', ')) ~ ') to merge into ' ~ target, 'make the key unique in the model, or use delete+insert') }}
+    {%- endif -%}
 update {{ target }} as DBT_INTERNAL_DEST
 join {{ source }} as DBT_INTERNAL_SOURCE on {{ (same + (incremental_predicates or [])) | join(' and ') }}
 set {% for column in updated -%}DBT_INTERNAL_DEST.{{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}{%- endfor %};
