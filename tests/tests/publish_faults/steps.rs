@@ -34,13 +34,22 @@ pub fn survive(stage: &Stage<'_>, what: &str, ended: &super::run::Ended) -> &'st
     found
 }
 
-pub fn every_step_of_a_server(product: &dyn Product, source: &Postgres) {
+/// How many faults a step meets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Faults {
+    /// All, and the README's table is what was seen.
+    All,
+    /// One a step of the publish, another in every scenario; what is seen must stand in the README's table.
+    Turns,
+}
+
+pub fn every_step_of_a_server(product: &dyn Product, source: &Postgres, extent: Faults) {
     let (server, speak) = product.server().expect("a server");
     let target = Arc::new(Proxy::before(server, speak));
     let from = Arc::new(Proxy::before(source.server.port, super::speech::postgres));
     let mut rows = Vec::new();
     let mut shown = BTreeSet::new();
-    for scenario in SCENARIOS {
+    for (turn, scenario) in SCENARIOS.iter().enumerate() {
         let since = std::time::Instant::now();
         target.arm(None);
         let stage = Stage::set(product, source, scenario, &from, target.port);
@@ -55,6 +64,16 @@ pub fn every_step_of_a_server(product: &dyn Product, source: &Postgres) {
         let full = |at: usize, step: &str| !(step.contains("select ") && step.starts_with("prepare")) && (at >= publish || !shown.contains(step));
         let (mut briefly, mut brief_seen) = (0, BTreeSet::new());
         for (at, step) in steps.iter().enumerate() {
+            if extent == Faults::Turns {
+                if full(at, step) {
+                    let column = (at + turn) % FAULTS.len();
+                    let what = format!("{} / step {} of {}: {step} / {:?}", scenario.name, at + 1, steps.len(), FAULTS[column]);
+                    let mut cells = vec![String::new(); FAULTS.len()];
+                    survive(&stage, &what, &meet(&stage, &target, product, at, FAULTS[column])).clone_into(&mut cells[column]);
+                    rows.push([vec![scenario.name.to_owned(), named(step)], cells].concat());
+                }
+                continue;
+            }
             let faults: Vec<Fault> = if full(at, step) { FAULTS.to_vec() } else { vec![FAULTS[at % FAULTS.len()]] };
             let mut cells = Vec::new();
             for fault in &faults {
@@ -65,15 +84,25 @@ pub fn every_step_of_a_server(product: &dyn Product, source: &Postgres) {
                 briefly += 1;
                 brief_seen.extend(cells);
             } else {
-                let short: String = step.chars().take(72).collect();
-                rows.push([vec![scenario.name.to_owned(), format!("`{short}`")], cells].concat());
+                rows.push([vec![scenario.name.to_owned(), named(step)], cells].concat());
             }
         }
         shown.extend(steps.iter().take(publish).cloned());
+        if extent == Faults::Turns {
+            continue;
+        }
         let seen = brief_seen.into_iter().collect::<Vec<_>>().join(" or ");
         rows.push([vec![scenario.name.to_owned(), format!("{briefly} more: they only read, or stand above; one fault each")], vec![seen; FAULTS.len()]].concat());
         eprintln!("{}: {} steps, {briefly} briefly, {:.1} s", scenario.name, steps.len(), since.elapsed().as_secs_f64());
     }
+    if extent == Faults::Turns {
+        return matrix::agree(product.name(), &rows);
+    }
     let head = ["what is built", "step", "dvt killed before it", "dvt killed after it", "connection cut before it", "server gone after it", "session ended by the server"];
     matrix::compare(product.name(), &head, &rows);
+}
+
+/// A step as the README's table names it.
+fn named(step: &str) -> String {
+    format!("`{}`", step.chars().take(72).collect::<String>())
 }
