@@ -6,7 +6,7 @@ use crate::column::{Column, ColumnClass, Table};
 use crate::errors::{coded, fail};
 use crate::macros::{self, MacroValue};
 use crate::python::{bind, list, need, need_text, to_json, tuple, type_error};
-use crate::relation::{Relation, unmark};
+use crate::relation::{EPHEMERAL_PREFIX, Relation, unmark};
 use crate::runtime::{Execute, QueryResult, RelationFacts};
 use crate::scope::{Phase, Scope};
 use dvt_diagnostic::{Code, Diagnostic};
@@ -371,6 +371,10 @@ impl Object for RelationClass {
                     relation.marks = None;
                 }
                 Ok(Value::from_object(relation))
+            }
+            "add_ephemeral_prefix" => {
+                let [name] = bind(method, ["name"], args)?;
+                Ok(Value::from(format!("{EPHEMERAL_PREFIX}{}", need_text(method, "name", name)?)))
             }
             "get_default_quote_policy" | "get_default_include_policy" => Value::from_object(scope.relation(&scope.node.target, RelationName::default(), None, None)).get_attr("quote_policy"),
             _ => Err(Error::new(ErrorKind::UnknownMethod, format!("api.Relation has no attribute '{method}'"))),

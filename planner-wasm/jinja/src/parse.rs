@@ -77,8 +77,8 @@ pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
         manifest.nodes.insert(node.unique_id.clone(), node);
     }
     let names = refs::names(&manifest);
-    generic_tests(&skeleton, &macros, &mut manifest, &names, &mut all, &mut errors);
-    depend(&mut manifest, &names, &all, &mut errors);
+    generic_tests(&skeleton, &macros, &mut manifest, &names, &mut all, &mut warnings, &mut errors);
+    depend(&mut manifest, &names, &all, &mut warnings, &mut errors);
     exposures(&skeleton, &macros, &mut manifest, &names, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
@@ -224,6 +224,7 @@ fn generic_tests(
     manifest: &mut Manifest,
     names: &BTreeMap<String, Vec<UniqueId>>,
     all: &mut BTreeMap<UniqueId, Captures>,
+    warnings: &mut Vec<Diagnostic>,
     errors: &mut Vec<Diagnostic>,
 ) {
     for test in &skeleton.properties.tests {
@@ -235,8 +236,8 @@ fn generic_tests(
                     // Tests of what is disabled are disabled with it.
                     Err(_) if manifest.disabled.values().any(|n| n.name == *name) => None,
                     Err(_) => {
-                        errors.push(
-                            Diagnostic::error(Code::RefNotFound, format!("test `{}` is declared on `{name}`, which no file defines", test.test)).at(test.span.clone()),
+                        warnings.push(
+                            Diagnostic::warning(Code::RefNotFound, format!("test `{}` is declared on `{name}`, which no file defines; it is not run", test.test)).at(test.span.clone()),
                         );
                         None
                     }
@@ -298,6 +299,13 @@ fn generic_tests(
         }
         match capture(shared, &node) {
             Ok(captures) => {
+                // What the test's macro says in config() counts less than what its declaration says.
+                if !captures.config.is_empty() {
+                    let mut own = captures.config.clone();
+                    own.extend(test.config.iter().map(|(k, v)| (k.clone(), v.clone())));
+                    node.config = skeleton.configs.resolve(&test.package, "test", &test.fqn, &own, &Map::new());
+                    finish(&mut node);
+                }
                 all.insert(node.unique_id.clone(), captures);
                 manifest.nodes.insert(node.unique_id.clone(), node);
             }
@@ -318,11 +326,18 @@ fn known_tests(macros: &Macros) -> Vec<String> {
 }
 
 /// Refs and sources become unique ids.
-fn depend(manifest: &mut Manifest, names: &BTreeMap<String, Vec<UniqueId>>, all: &BTreeMap<UniqueId, Captures>, errors: &mut Vec<Diagnostic>) {
+fn depend(
+    manifest: &mut Manifest,
+    names: &BTreeMap<String, Vec<UniqueId>>,
+    all: &BTreeMap<UniqueId, Captures>,
+    warnings: &mut Vec<Diagnostic>,
+    errors: &mut Vec<Diagnostic>,
+) {
     for (id, captures) in all {
         let Some(node) = manifest.nodes.get(id) else { continue };
         let mut nodes: Vec<UniqueId> = Vec::new();
         let mut failed = None;
+        let mut disabled = false;
         for call in &captures.refs {
             match refs::resolve(names, manifest, &node.package, call) {
                 Ok(parent) if parent.unique_id == *id => {
@@ -333,10 +348,14 @@ fn depend(manifest: &mut Manifest, names: &BTreeMap<String, Vec<UniqueId>>, all:
                         nodes.push(parent.unique_id.clone());
                     }
                 }
-                // A test of something disabled is disabled with it.
-                Err(_) if node.resource_type == ResourceType::Test && manifest.disabled.values().any(|n| n.name == call.name) => {
+                // A test of something disabled is disabled with it; one of something that is nowhere, with a warning.
+                Err(e) if node.resource_type == ResourceType::Test => {
+                    if !manifest.disabled.values().any(|n| n.name == call.name) {
+                        let e = place(e, node, &call.name);
+                        warnings.push(Diagnostic { severity: dvt_diagnostic::Severity::Warning, message: format!("{}; test `{}` is not run", e.message, node.name), ..e });
+                    }
                     failed = None;
-                    nodes.clear();
+                    disabled = true;
                     break;
                 }
                 Err(e) => failed = Some(place(e, node, &call.name)),
@@ -350,7 +369,6 @@ fn depend(manifest: &mut Manifest, names: &BTreeMap<String, Vec<UniqueId>>, all:
             }
         }
         errors.extend(failed);
-        let disabled = node.resource_type == ResourceType::Test && nodes.is_empty() && !captures.refs.is_empty();
         if disabled {
             if let Some(node) = manifest.nodes.remove(id) {
                 manifest.disabled.insert(id.clone(), node);

@@ -2,7 +2,7 @@
 
 use crate::errors::coded;
 use crate::python::{from_json, split_args, type_error};
-use crate::relation::Relation;
+use crate::relation::{EPHEMERAL_PREFIX, Relation};
 use crate::scope::{Phase, Scope};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::artifacts::render_relation;
@@ -91,7 +91,7 @@ pub fn reference(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
 
 /// dbt's name for an inlined ephemeral.
 pub fn cte_name(node: &Node) -> String {
-    format!("__dbt__cte__{}", node.alias)
+    format!("{EPHEMERAL_PREFIX}{}", node.alias)
 }
 
 fn node_relation(scope: &Scope, node: &Node) -> Result<Relation, Error> {

@@ -1,8 +1,8 @@
 //! Relations in templates: they print as SQL and never lose their target (SPEC T10).
 
-use crate::python::{PyDict, bind, type_error};
+use crate::python::{PyDict, bind, list, need_text, tuple, type_error};
 use dvt_project::{RelationName, RelationRef, TargetName, UniqueId};
-use minijinja::value::{DynObject, Object, ObjectRepr};
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// First of the private-use characters that stand before a relation's text while a node is rendered.
 const FIRST: u32 = 0xF_0000;
 const LAST: u32 = 0xF_FFFD;
+
+/// What dbt puts before the name of an inlined ephemeral.
+pub const EPHEMERAL_PREFIX: &str = "__dbt__cte__";
 
 /// The relations printed so far; a mark's number is its place here.
 #[derive(Debug, Default)]
@@ -139,9 +142,18 @@ impl Relation {
     }
 }
 
+/// The names that walking a relation gives: packages ask whether a value is a mapping to know relations.
+const FIELDS: [&str; 8] = ["path", "type", "quote_character", "include_policy", "quote_policy", "dbt_created", "limit", "require_alias"];
+
 impl Object for Relation {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
+    }
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&FIELDS)
+    }
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(FIELDS.len())
     }
     fn is_true(self: &Arc<Self>) -> bool {
         true
@@ -173,6 +185,9 @@ impl Object for Relation {
             "is_materialized_view" => Value::from(kind == Some("materialized_view")),
             "is_dynamic_table" | "is_external_table" => Value::from(false),
             "can_be_renamed" | "can_be_replaced" => Value::from(matches!(kind, Some("table" | "view"))),
+            "is_function" | "is_pointer" | "dbt_created" => Value::from(false),
+            "require_alias" => Value::from(true),
+            "limit" | "event_time_filter" | "catalog" => Value::from(()),
             "quote_policy" => Self::policy(self.quote),
             "include_policy" => Self::policy(self.include),
             "quote_character" => Self::text(Some(&self.quotes.0)),
@@ -184,7 +199,7 @@ impl Object for Relation {
             _ => return None,
         })
     }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let of = |r: Self| Ok(Value::from_object(r));
         let same = (**self).clone();
         match method {
@@ -245,6 +260,34 @@ impl Object for Relation {
                     fits(database, self.name.database.as_deref()) && fits(schema, self.name.schema.as_deref()) && fits(identifier, Some(&self.name.identifier)),
                 ))
             }
+            "get" => {
+                let [key, default] = bind(method, ["key", "default"], args)?;
+                let key = key.unwrap_or_default();
+                if key.as_str() == Some("metadata") {
+                    return Ok(Value::from_object(PyDict::new([(Value::from("type"), Value::from("Relation"))])));
+                }
+                Ok(self.get_value(&key).or(default).unwrap_or_else(|| Value::from(())))
+            }
+            "items" | "keys" | "values" => {
+                let of = |k: &&str| self.get_value(&Value::from(*k)).unwrap_or_default();
+                Ok(list(match method {
+                    "keys" => FIELDS.iter().map(|k| Value::from(*k)).collect(),
+                    "values" => FIELDS.iter().map(of).collect(),
+                    _ => FIELDS.iter().map(|k| tuple(vec![Value::from(*k), of(k)])).collect(),
+                }))
+            }
+            "to_dict" => Ok(Value::from_object(PyDict::new(FIELDS.iter().map(|k| (Value::from(*k), self.get_value(&Value::from(*k)).unwrap_or_default()))))),
+            "quoted" => {
+                let [identifier] = bind(method, ["identifier"], args)?;
+                let (open, close) = &self.quotes;
+                Ok(Value::from(format!("{open}{}{close}", need_text(method, "identifier", identifier)?)))
+            }
+            "render_limited" => Ok(Value::from(Value::from_object(same).to_string())),
+            "add_ephemeral_prefix" => {
+                let [name] = bind(method, ["name"], args)?;
+                Ok(Value::from(format!("{EPHEMERAL_PREFIX}{}", need_text(method, "name", name)?)))
+            }
+            "information_schema_only" => self.call_method(state, "information_schema", &[]),
             // What text methods dbt users call on a relation: on its text.
             "replace_text" | "lower" | "upper" | "strip" | "split" | "startswith" | "endswith" => {
                 Err(type_error(format!("a relation has no method '{method}'; use `{{{{ relation | string }}}}` or its parts")))

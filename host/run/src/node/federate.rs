@@ -109,8 +109,16 @@ pub(super) fn build(
         done.rows = Some(landed.rows);
         done.movements.clone_from(&landed.movements);
         let columns: Vec<String> = landed.columns.iter().map(|c| sheet.quote(&c.name)).collect();
-        Ok(format!("select {} from {}", columns.join(", "), sheet.render(&staging)))
+        Ok(Filled::Ready(format!("select {} from {}", columns.join(", "), sheet.render(&staging))))
     })
+}
+
+/// What stands in a staging table, with the SQL that reads it.
+pub(super) enum Filled {
+    /// The node's rows as they are: the table itself may be published.
+    Ready(String),
+    /// What the node's rows are made from by the SQL.
+    Raw(String),
 }
 
 /// Puts rows into `staging` by `fill`, which gives the SQL that reads them, then runs the materialization.
@@ -121,7 +129,7 @@ pub(super) fn stage(
     staging: &RelationName,
     database: &Arc<Database>,
     part: bool,
-    fill: impl FnOnce() -> Result<String, Diagnostic>,
+    fill: impl FnOnce() -> Result<Filled, Diagnostic>,
 ) -> Result<Materialized, Diagnostic> {
     let leftover = Leftover {
         target: node.target.clone(),
@@ -134,8 +142,11 @@ pub(super) fn stage(
     if let Some(journal) = &runner.journal {
         noted(journal.created(&leftover))?;
     }
-    let built = fill().and_then(|sql| {
-        let rows = Rows { sql: &sql, staged: Some(staging), part };
+    let built = fill().and_then(|filled| {
+        let rows = match &filled {
+            Filled::Ready(sql) => Rows { sql, staged: Some(staging), part },
+            Filled::Raw(sql) => Rows { sql, staged: None, part },
+        };
         runner.project.engine.materialize(&node.unique_id, rows, database.clone())
     });
     // Published by renaming, or copied from: either way the name must be gone.

@@ -14,7 +14,7 @@ use dvt_planner::types::CanonicalType;
 use dvt_plugin_host::NativeColumn;
 use dvt_project::Node;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
@@ -40,19 +40,34 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     let declared = declared(node, &header);
     let mut columns: Vec<(String, CanonicalType)> = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();
+    // Columns whose declared type only the database itself reads: loaded as text, cast there.
+    let mut cast: BTreeSet<String> = BTreeSet::new();
     for (i, name) in header.iter().enumerate() {
         let values: Vec<&str> = rows.iter().map(|r| r[i].as_str()).collect();
-        let kind = match declared.get(name) {
-            Some(native) => {
+        let inferred = declared.get(name).is_none().then(|| infer::infer(&values));
+        let kind = match (inferred, declared.get(name)) {
+            (Some(kind), _) => Some(kind),
+            (None, Some(native)) => {
                 let asked = [NativeColumn { name: name.clone(), native: native.clone(), collation: None }];
                 let mapped = adapter.map_native(&asked)?.into_iter().next().unwrap_or_default();
-                mapped.canonical.filter(|c| infer::readable(*c)).unwrap_or(CanonicalType::Text)
+                mapped.canonical.filter(|c| infer::readable(*c))
             }
-            None => infer::infer(&values),
+            (None, None) => None,
         };
-        let array = infer::column(&values, kind).map_err(|(row, value)| {
-            invalid(format!("`{value}` in column `{name}`, row {}, is no {kind}", row + 1)).hint("correct it, or set the column's type with column_types")
-        })?;
+        let read = kind.map(|kind| (kind, infer::column(&values, kind)));
+        let (kind, array) = match read {
+            Some((kind, Ok(array))) => (kind, array),
+            _ if declared.contains_key(name) => {
+                cast.insert(name.clone());
+                let text = infer::column(&values, CanonicalType::Text).map_err(|(row, value)| invalid(format!("`{value}` in column `{name}`, row {}, is no text", row + 1)))?;
+                (CanonicalType::Text, text)
+            }
+            Some((kind, Err((row, value)))) => {
+                return Err(invalid(format!("`{value}` in column `{name}`, row {}, is no {kind}", row + 1))
+                    .hint("correct it, or set the column's type with column_types"));
+            }
+            None => return Err(Diagnostic::error(Code::Internal, format!("column `{name}` has no type"))),
+        };
         columns.push((name.clone(), kind));
         arrays.push(array);
     }
@@ -60,8 +75,11 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     for (column, name) in columns.iter_mut().zip(&names) {
         column.0.clone_from(name);
     }
-    let declared: BTreeMap<String, String> =
-        header.iter().zip(&names).filter_map(|(h, n)| Some((n.clone(), declared.get(h)?.clone()))).collect();
+    let named = |wanted: &dyn Fn(&str) -> bool| -> BTreeMap<String, String> {
+        header.iter().zip(&names).filter(|(h, _)| wanted(h)).filter_map(|(h, n)| Some((n.clone(), declared.get(h)?.clone()))).collect()
+    };
+    let casts = named(&|h| cast.contains(h));
+    let declared = named(&|h| !cast.contains(h));
     let batches = batches(&columns, arrays)?;
     let staging = staging_name(relation, project.invocation(), federate::IDENTIFIER_LIMIT);
     let sheet = project.sheet_of(&node.target)?;
@@ -70,8 +88,13 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     let built = federate::stage(runner, node, &staging, database, false, || {
         let landed = database.with_session(&node.target, |session| load_batches(&columns, batches, &types, &landing, session))?;
         done.rows = Some(landed.rows);
-        let list: Vec<String> = landed.columns.iter().map(|c| sheet.quote(&c.name)).collect();
-        Ok(format!("select {} from {}", list.join(", "), sheet.render(&staging)))
+        let column = |name: &str| {
+            let quoted = sheet.quote(name);
+            casts.get(name).map_or_else(|| quoted.clone(), |native| format!("cast({quoted} as {native}) as {quoted}"))
+        };
+        let list: Vec<String> = landed.columns.iter().map(|c| column(&c.name)).collect();
+        let sql = format!("select {} from {}", list.join(", "), sheet.render(&staging));
+        Ok(if casts.is_empty() { federate::Filled::Ready(sql) } else { federate::Filled::Raw(sql) })
     })?;
     done.timing.push(span("execute", began));
     done.rows = done.rows.or(built.rows_affected);

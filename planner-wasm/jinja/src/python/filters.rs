@@ -257,15 +257,7 @@ pub fn install_functions(env: &mut Environment<'static>) {
             let args = plain(&args);
             let [value, default] = bind("set", ["value", "default"], &args)?;
             match value.unwrap_or_default().try_iter() {
-                Ok(items) => {
-                    let mut out: Vec<Value> = Vec::new();
-                    for item in items {
-                        if !out.contains(&item) {
-                            out.push(item);
-                        }
-                    }
-                    Ok(list(out))
-                }
+                Ok(items) => Ok(Value::from_object(super::PySet::new(items))),
                 Err(e) if strict => Err(e),
                 Err(_) => Ok(default.unwrap_or_else(|| Value::from(()))),
             }

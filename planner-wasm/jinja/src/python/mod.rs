@@ -6,12 +6,14 @@ pub mod filters;
 mod list;
 mod operators;
 mod regexes;
+mod set;
 mod strings;
 
 pub use datetime::{datetime_module, instant, pytz_module};
 pub use dict::{PyDict, entries_of};
 pub use list::{PyList, position};
 pub use regexes::re_module;
+pub use set::PySet;
 
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
@@ -60,6 +62,9 @@ pub fn from_json(json: &Json) -> Value {
 
 /// A value as JSON; what JSON has no form for becomes its text, undefined becomes null.
 pub fn to_json(value: &Value) -> Json {
+    if is_text_like(value) {
+        return Json::String(value.to_string());
+    }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
@@ -81,6 +86,11 @@ pub fn to_json(value: &Value) -> Json {
         }
         _ => Json::String(value.to_string()),
     }
+}
+
+/// Objects that stand for their text: plain ones, and relations although they can be walked.
+pub fn is_text_like(value: &Value) -> bool {
+    value.as_object().is_some() && (value.kind() == ValueKind::Plain || value.downcast_object_ref::<crate::relation::Relation>().is_some())
 }
 
 /// Python's `repr`.

@@ -121,6 +121,7 @@ fn type_name(value: &Value) -> &'static str {
         ValueKind::String => "str",
         ValueKind::Bytes => "bytes",
         ValueKind::Seq if value.is_tuple() => "tuple",
+        _ if value.downcast_object_ref::<super::PySet>().is_some() => "set",
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
         _ => "object",
@@ -148,7 +149,7 @@ fn add(a: &Value, b: &Value) -> Result<Value, Error> {
         Some(Numbers::Floats(x, y)) => Ok(Value::from(x + y)),
         None => super::datetime::add(a, b).unwrap_or_else(|| {
             // A relation or another object that prints itself joins text, as its `__add__` does in dbt.
-            if a.as_str().is_some() && b.as_object().is_some() && b.kind() == ValueKind::Plain {
+            if a.as_str().is_some() && super::is_text_like(b) {
                 return Err(type_error(format!("can only concatenate str (not '{}') to str; use ~", type_name(b))));
             }
             Err(unsupported("+", a, b))
@@ -157,6 +158,9 @@ fn add(a: &Value, b: &Value) -> Result<Value, Error> {
 }
 
 fn sub(a: &Value, b: &Value) -> Result<Value, Error> {
+    if let Some(out) = super::set::difference(a, b) {
+        return Ok(out);
+    }
     match numbers(a, b) {
         Some(Numbers::Ints(x, y)) => int_value(x.checked_sub(y)),
         Some(Numbers::Floats(x, y)) => Ok(Value::from(x - y)),

@@ -1,7 +1,6 @@
 //! Methods of `str`, and of the engine's own containers where they reach a template.
 
 use super::{bind, list, need, need_text, owned, split_args, tuple, type_error};
-use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
@@ -98,7 +97,7 @@ pub fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Valu
         "expandtabs" => Ok(Value::from(text.replace('\t', "        "))),
         "format" => {
             let (positional, named) = split_args(args);
-            let printable = |v: Value| if v.kind() == ValueKind::Plain { Value::from(v.to_string()) } else { v };
+            let printable = |v: Value| if super::is_text_like(&v) { Value::from(v.to_string()) } else { v };
             let mut all: Vec<Value> = positional.iter().cloned().map(printable).collect();
             if !named.is_empty() {
                 all.push(Value::from(named.into_iter().map(|(k, v)| (k, printable(v))).collect::<minijinja::value::Kwargs>()));
