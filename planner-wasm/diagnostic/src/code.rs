@@ -73,6 +73,7 @@ codes! {
     AmbiguousRef = 2011, "ambiguous ref", "Two packages have a node of that name; use ref('package', 'name').";
     NeedsDatabase = 2012, "needs a database", "The template asks a database while none is connected.";
     AmbiguousRelation = 2013, "ambiguous relation", "A relation name built from parts exists on more than one target.";
+    AccessDenied = 2014, "access denied", "A ref reads a model that is private to another group, or protected in a package with restrict-access.";
     TargetNotFound = 2101, "target not found", "The name is not an output of the profile.";
     SelectorInvalid = 2201, "invalid selector", "The selection cannot be read.";
     NothingSelected = 2202, "nothing selected", "The selection matches no node.";

@@ -33,11 +33,14 @@ pub struct Diagnostic {
     /// unique_id of the node it is about, when it is about one.
     #[serde(default)]
     pub node: Option<String>,
+    /// dbt's name of the event or deprecation (`CustomKeyInConfigDeprecation`): what `warn_error_options` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
 }
 
 impl Diagnostic {
     pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, message: message.into(), span: None, hint: None, node: None }
+        Self { severity: Severity::Error, code, message: message.into(), span: None, hint: None, node: None, event: None }
     }
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
@@ -53,6 +56,12 @@ impl Diagnostic {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+    /// Gives it dbt's name of the event.
+    #[must_use]
+    pub fn event(mut self, name: impl Into<String>) -> Self {
+        self.event = Some(name.into());
         self
     }
     #[must_use]

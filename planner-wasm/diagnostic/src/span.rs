@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A place in a file of the project. Lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Span {
     /// Path relative to the project root (or as the user gave it), with `/`.
     pub file: String,

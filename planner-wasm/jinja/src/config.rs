@@ -54,7 +54,13 @@ impl Object for Config {
             entries.extend(named);
             let mut captures = self.0.captures();
             for (key, value) in entries {
-                captures.config.insert(key, to_json(&value));
+                // A second call adds to what the first one said, where the config adds up.
+                if captures.config.contains_key(&key) {
+                    let more = serde_json::Map::from_iter([(key, to_json(&value))]);
+                    dvt_project::config::merge(&mut captures.config, &more);
+                } else {
+                    captures.config.insert(key, to_json(&value));
+                }
             }
         }
         Ok(Value::from(""))

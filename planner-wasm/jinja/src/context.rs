@@ -224,7 +224,7 @@ impl Object for Function {
                     [package, one] => docs.get(&format!("doc.{package}.{one}")),
                     _ => None,
                 };
-                found.map(|d| Value::from(d.as_str())).ok_or_else(|| fail(Code::PropertyInvalid, format!("no docs block is named `{}`", names.join("."))))
+                found.map(|d| Value::from(d.text.as_str())).ok_or_else(|| fail(Code::PropertyInvalid, format!("no docs block is named `{}`", names.join("."))))
             }
             "write" => {
                 let [payload] = bind("write", ["payload"], args)?;

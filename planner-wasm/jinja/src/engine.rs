@@ -13,7 +13,7 @@ use crate::scope::{Frame, Phase, Scope, Shared};
 use crate::source::rewrite;
 use dvt_diagnostic::{Code, Diagnostic, Span};
 use dvt_project::{
-    DependsOn, ExecutionPath, HookDef, Manifest, MacroDef, Node, ProjectInput, RelationName, ResourceType, Skeleton, SqlFile, TargetName, UniqueId,
+    HookDef, Manifest, MacroDef, Node, ProjectInput, RelationName, ResourceType, Skeleton, SqlFile, TargetName, UniqueId,
 };
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -208,7 +208,12 @@ impl Engine {
         set_test_kwargs(&scope)?;
         let rendered = render_text(&scope, &node.raw_code, &node.span.file);
         scope.rollback_all();
-        let rendered = rendered?;
+        let mut rendered = rendered?;
+        // As in dbt, a file starts at its first character that is no space; a snapshot's block is taken as it is.
+        let space = node.raw_code.len() - node.raw_code.trim_start().len();
+        if node.resource_type != ResourceType::Snapshot && space > 0 && rendered.starts_with(&node.raw_code[..space]) {
+            rendered.drain(..space);
+        }
         let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
         let (sql, found) = unmark(&rendered, &marks);
         let mut relations: Vec<RelationUse> = Vec::new();
@@ -389,30 +394,14 @@ pub(crate) fn operation(manifest: &Manifest, name: &str, package: &str, target: 
         resource_type: ResourceType::Operation,
         name: name.to_owned(),
         package: package.to_owned(),
-        path: String::new(),
         fqn: vec![package.to_owned(), name.to_owned()],
-        raw_code: String::new(),
         language: "sql".to_owned(),
-        config: Map::new(),
-        unrendered_config: Map::new(),
-        tags: Vec::new(),
-        description: String::new(),
-        columns: IndexMap::new(),
-        meta: Map::new(),
         target: target.clone(),
         adapter,
-        dialect: String::new().into(),
         compute: manifest.default_compute.clone(),
-        relation: None,
         alias: name.to_owned(),
-        depends_on: DependsOn::default(),
-        refs: Vec::new(),
-        sources: Vec::new(),
-        execution: ExecutionPath::Pushdown,
-        test: None,
-        checksum: String::new(),
         span: Span::file("dbt_project.yml"),
-        patch_path: None,
+        ..Node::default()
     }
 }
 

@@ -120,6 +120,7 @@ impl Macros {
                 description: String::new(),
                 depends_on: Vec::new(),
                 meta: Map::from_iter([("kind".to_owned(), kind.into())]),
+                properties: dvt_project::MacroProperties::default(),
             };
             let entry = Arc::new(Macro { def, params: block.params, names, computed, internal: file.internal });
             if file.internal && (file.package != GLOBAL || !self.internal.contains_key(&name)) {

@@ -7,10 +7,10 @@ use crate::scope::{Phase, Scope};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::artifacts::render_relation;
 use dvt_project::suggest::suggestion;
-use dvt_project::{Manifest, Node, ProjectInput, RefCall, RelationName, ResourceType, UniqueId};
+use dvt_project::{Manifest, Node, ProjectInput, RefCall, RelationName, ResourceType, UniqueId, version_text};
 use minijinja::{Error, Value};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Nodes by the name that `ref` uses.
@@ -27,14 +27,19 @@ pub fn names(manifest: &Manifest) -> BTreeMap<String, Vec<UniqueId>> {
 /// The node a `ref` in a template of `package` means: its own package first, then the project, then any.
 pub fn resolve<'a>(names: &BTreeMap<String, Vec<UniqueId>>, manifest: &'a Manifest, package: &str, call: &RefCall) -> Result<&'a Node, Diagnostic> {
     let all: Vec<&Node> = names.get(&call.name).into_iter().flatten().filter_map(|id| manifest.nodes.get(id)).collect();
-    let of = |p: &str| all.iter().find(|n| n.package == p).copied();
+    // Of a versioned model the call means one version: the one it names, else the latest.
+    let of = |p: &str| {
+        let mut own = all.iter().filter(|n| n.package == p && is_meant(n, call)).copied();
+        own.next()
+    };
+    let packages: BTreeSet<&str> = all.iter().map(|n| n.package.as_str()).collect();
     let found = match &call.package {
         Some(p) => of(p),
-        None => of(package).or_else(|| of(&manifest.project_name)).or(match all.as_slice() {
-            [one] => Some(*one),
-            [] => None,
-            several => {
-                let packages: Vec<&str> = several.iter().map(|n| n.package.as_str()).collect();
+        None => of(package).or_else(|| of(&manifest.project_name)).or(match packages.len() {
+            0 => None,
+            1 => packages.first().and_then(|p| of(p)),
+            _ => {
+                let packages: Vec<&str> = packages.into_iter().collect();
                 return Err(Diagnostic::error(Code::AmbiguousRef, format!("ref('{}') is ambiguous", call.name))
                     .hint(format!("packages that have it: {}; write ref('{}', '{}')", packages.join(", "), packages[0], call.name)));
             }
@@ -42,6 +47,12 @@ pub fn resolve<'a>(names: &BTreeMap<String, Vec<UniqueId>>, manifest: &'a Manife
     };
     found.ok_or_else(|| {
         let shown = call.package.as_ref().map_or_else(|| format!("ref('{}')", call.name), |p| format!("ref('{p}', '{}')", call.name));
+        let versions: Vec<String> = all.iter().filter_map(|n| n.facts().version.as_ref().map(version_text)).collect();
+        if !all.is_empty() && call.version.is_some() {
+            let v = call.version.as_ref().map(version_text).unwrap_or_default();
+            let out = Diagnostic::error(Code::RefNotFound, format!("{shown}: there is no version {v}"));
+            return if versions.is_empty() { out.hint("the model has no versions") } else { out.hint(format!("versions: {}", versions.join(", "))) };
+        }
         let disabled = manifest.disabled.values().any(|n| n.name == call.name);
         let out = Diagnostic::error(Code::RefNotFound, format!("{shown}: no model, seed or snapshot of that name{}", if disabled { " is enabled" } else { "" }));
         match suggestion(&call.name, &names.keys().map(String::as_str).collect::<Vec<_>>()) {
@@ -52,9 +63,20 @@ pub fn resolve<'a>(names: &BTreeMap<String, Vec<UniqueId>>, manifest: &'a Manife
     })
 }
 
+/// Whether a node of the call's name is the one that is meant.
+fn is_meant(node: &Node, call: &RefCall) -> bool {
+    let facts = node.facts();
+    match (&facts.version, &call.version) {
+        (None, None) => true,
+        (Some(own), Some(asked)) => version_text(own) == version_text(asked),
+        (Some(own), None) => facts.latest_version.as_ref() == Some(own),
+        (None, Some(_)) => false,
+    }
+}
+
 pub fn reference(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
     let (positional, named) = split_args(args);
-    let version = named.iter().find(|(k, _)| k == "v" || k == "version").map(|(_, v)| v.to_string());
+    let version = named.iter().find(|(k, _)| k == "v" || k == "version").map(|(_, v)| crate::python::to_json(v)).filter(|v| !v.is_null());
     let call = match positional {
         [name] => RefCall { name: name.to_string(), package: None, version },
         [package, name] => RefCall { name: name.to_string(), package: Some(package.to_string()), version },
@@ -177,7 +199,7 @@ pub fn node_json(manifest: &Manifest, node: &Node, input: &ProjectInput) -> Json
     put("raw_code", json!(node.raw_code));
     put("raw_sql", json!(node.raw_code));
     put("language", json!(node.language));
-    put("config", Json::Object(node.config.clone()));
+    put("config", Json::Object(node.config.to_map()));
     put("tags", json!(node.tags));
     put("meta", Json::Object(node.meta.clone()));
     put("description", json!(node.description));
@@ -187,8 +209,16 @@ pub fn node_json(manifest: &Manifest, node: &Node, input: &ProjectInput) -> Json
     put("sources", json!(node.sources));
     put("checksum", json!({"name": "sha256", "checksum": node.checksum}));
     put("relation_name", json!(rendered));
-    put("unrendered_config", Json::Object(node.unrendered_config.clone()));
+    put("unrendered_config", Json::Object(node.unrendered_config.to_map()));
     put("target", json!(node.target));
+    put("group", json!(node.group()));
+    put("access", json!(node.access()));
+    put("version", json!(node.facts().version));
+    put("latest_version", json!(node.facts().latest_version));
+    put("deprecation_date", json!(node.facts().deprecation_date));
+    put("constraints", json!(node.facts().constraints));
+    put("primary_key", json!(node.facts().primary_key));
+    put("patch_path", json!(node.patch_path));
     if let Some(test) = &node.test {
         put("test_metadata", json!({"name": test.generic, "namespace": test.namespace, "kwargs": test.kwargs}));
         put("column_name", json!(test.column));

@@ -49,6 +49,8 @@ pub struct Captures {
     pub config: Map<String, Json>,
     pub refs: Vec<RefCall>,
     pub sources: Vec<(String, String)>,
+    /// Arguments of each `metric()`.
+    pub metrics: Vec<Vec<String>>,
     pub macros: Vec<String>,
     /// Ephemeral parents, in order of first use.
     pub ephemerals: Vec<UniqueId>,
@@ -116,7 +118,8 @@ impl Scope {
         Some(Level(&self.depth))
     }
     pub fn used(&self, def: &MacroDef) {
-        if self.phase == Phase::Parse {
+        // As in dbt, what the text itself calls counts; what those macros call is theirs.
+        if self.phase == Phase::Parse && self.depth.load(Ordering::Relaxed) <= 1 {
             let mut captures = self.captures();
             if !captures.macros.contains(&def.unique_id.0) {
                 captures.macros.push(def.unique_id.0.clone());

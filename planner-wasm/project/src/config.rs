@@ -2,40 +2,55 @@
 //!
 //! Not here: what a config means, and configs' defaults beyond dbt's own.
 
+use crate::shared_config::Config;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+
+/// The sections of a project file that hold configs; `tests` is the old name of `data_tests`.
+const SECTIONS: [(&[&str], &str); 12] = [
+    (&["models"], "models"),
+    (&["seeds"], "seeds"),
+    (&["snapshots"], "snapshots"),
+    (&["tests", "data_tests"], "tests"),
+    (&["sources"], "sources"),
+    (&["exposures"], "exposures"),
+    (&["metrics"], "metrics"),
+    (&["semantic_models", "semantic-models"], "semantic_models"),
+    (&["saved_queries", "saved-queries"], "saved_queries"),
+    (&["unit_tests"], "unit_tests"),
+    (&["functions"], "functions"),
+    (&["groups"], "groups"),
+];
+
+/// Package to section to its tree.
+type Trees = BTreeMap<String, BTreeMap<&'static str, Map<String, Value>>>;
 
 /// The `models:`, `seeds:`, … trees of every package.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigTree {
     root_package: String,
-    /// Package, then the section (`models`, `seeds`, `snapshots`, `tests`, `sources`, `exposures`).
-    packages: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
+    packages: Trees,
+    /// The trees with their templates as written.
+    unrendered: Trees,
+    /// What the trees alone say, by resource type and the folders that a tree names: most nodes share one of these.
+    known: RefCell<BTreeMap<String, Config>>,
 }
 
 impl ConfigTree {
     pub fn new(root_package: impl Into<String>) -> Self {
-        Self { root_package: root_package.into(), packages: BTreeMap::new() }
+        Self { root_package: root_package.into(), ..Self::default() }
     }
 
     /// Takes the config sections out of a package's project file.
     pub fn add(&mut self, package: &str, project: &Map<String, Value>) {
-        let mut sections = BTreeMap::new();
-        for (keys, section) in [
-            (&["models"][..], "models"),
-            (&["seeds"][..], "seeds"),
-            (&["snapshots"][..], "snapshots"),
-            (&["tests", "data_tests"][..], "tests"),
-            (&["sources"][..], "sources"),
-            (&["exposures"][..], "exposures"),
-        ] {
-            for tree in keys.iter().filter_map(|k| project.get(*k).and_then(Value::as_object)) {
-                let all: &mut Map<String, Value> = sections.entry(section.to_owned()).or_default();
-                all.extend(tree.clone());
-            }
-        }
-        self.packages.insert(package.to_owned(), sections);
+        self.packages.insert(package.to_owned(), sections(project));
+    }
+
+    /// The same of the project file before its templates were rendered.
+    pub fn add_unrendered(&mut self, package: &str, project: &Map<String, Value>) {
+        self.unrendered.insert(package.to_owned(), sections(project));
     }
 
     /// The merged config of a node: dbt's defaults, the package's own tree along `fqn`, the properties
@@ -47,26 +62,92 @@ impl ConfigTree {
         fqn: &[String],
         properties: &Map<String, Value>,
         inline: &Map<String, Value>,
-    ) -> Map<String, Value> {
-        let mut config = defaults(resource_type);
+    ) -> Config {
         let section = section_of(resource_type);
-        self.walk(package, section, fqn, &mut config);
+        let foreign = package != self.root_package;
+        let own = levels(&self.packages, package, section, fqn);
+        let root = if foreign { levels(&self.packages, &self.root_package, section, fqn) } else { Vec::new() };
+        let depth = own.len().max(root.len()).saturating_sub(1);
+        let plain = properties.is_empty() && inline.is_empty();
+        // For a package's node the root's tree lies over what the file says: only the plain case is shared.
+        if plain || !foreign {
+            let key = format!("{package}\0{resource_type}\0{}", fqn.get(..depth).unwrap_or(fqn).join("\0"));
+            let found = self.known.borrow().get(&key).cloned();
+            let mut config = found.unwrap_or_else(|| {
+                let mut config = defaults(resource_type);
+                own.iter().chain(&root).for_each(|level| merge(&mut config, &level_configs(level)));
+                let config = Config::from(config);
+                self.known.borrow_mut().insert(key, config.clone());
+                config
+            });
+            if !plain {
+                merge(&mut config, properties);
+                merge(&mut config, inline);
+            }
+            return config;
+        }
+        let mut config = defaults(resource_type);
+        own.iter().for_each(|level| merge(&mut config, &level_configs(level)));
         merge(&mut config, properties);
         merge(&mut config, inline);
-        if package != self.root_package {
-            self.walk(&self.root_package, section, fqn, &mut config);
-        }
-        config
+        root.iter().for_each(|level| merge(&mut config, &level_configs(level)));
+        config.into()
     }
 
-    fn walk(&self, package: &str, section: &str, fqn: &[String], config: &mut Map<String, Value>) {
-        let Some(mut level) = self.packages.get(package).and_then(|s| s.get(section)) else { return };
-        merge(config, &level_configs(level));
-        for part in fqn {
-            let Some(next) = level.get(part).and_then(Value::as_object) else { return };
-            merge(config, &level_configs(next));
-            level = next;
+    /// What is set at all, templates as written: later levels replace earlier ones, as in dbt's `unrendered_config`.
+    pub fn unrendered(&self, package: &str, resource_type: &str, fqn: &[String], properties: &Map<String, Value>, inline: &Map<String, Value>) -> Config {
+        let section = section_of(resource_type);
+        let own = levels(&self.unrendered, package, section, fqn);
+        let root = if package == self.root_package { Vec::new() } else { levels(&self.unrendered, &self.root_package, section, fqn) };
+        let depth = own.len().max(root.len()).saturating_sub(1);
+        let plain = properties.is_empty() && inline.is_empty();
+        let key = format!("\0{package}\0{section}\0{}", fqn.get(..depth).unwrap_or(fqn).join("\0"));
+        if plain && let Some(found) = self.known.borrow().get(&key) {
+            return found.clone();
         }
+        let mut out = Map::new();
+        own.iter().for_each(|level| replace(&mut out, level_configs(level)));
+        replace(&mut out, properties.clone());
+        replace(&mut out, inline.clone());
+        root.iter().for_each(|level| replace(&mut out, level_configs(level)));
+        let out = Config::from(out);
+        if plain {
+            self.known.borrow_mut().insert(key, out.clone());
+        }
+        out
+    }
+}
+
+fn sections(project: &Map<String, Value>) -> BTreeMap<&'static str, Map<String, Value>> {
+    let mut out: BTreeMap<&'static str, Map<String, Value>> = BTreeMap::new();
+    for (keys, section) in SECTIONS {
+        for tree in keys.iter().filter_map(|k| project.get(*k).and_then(Value::as_object)) {
+            out.entry(section).or_default().extend(tree.clone());
+        }
+    }
+    out
+}
+
+/// The tree's root and each level that `fqn` leads to.
+fn levels<'a>(trees: &'a Trees, package: &str, section: &str, fqn: &[String]) -> Vec<&'a Map<String, Value>> {
+    let Some(mut level) = trees.get(package).and_then(|s| s.get(section)) else { return Vec::new() };
+    let mut out = vec![level];
+    for part in fqn {
+        let Some(next) = level.get(part).and_then(Value::as_object) else { break };
+        out.push(next);
+        level = next;
+    }
+    out
+}
+
+fn replace(out: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (key, value) in over {
+        let key = match key.as_str() {
+            "pre_hook" => "pre-hook".to_owned(),
+            "post_hook" => "post-hook".to_owned(),
+            _ => key,
+        };
+        out.insert(key, value);
     }
 }
 
@@ -85,14 +166,19 @@ fn level_configs(level: &Map<String, Value>) -> Map<String, Value> {
 
 fn section_of(resource_type: &str) -> &str {
     match resource_type {
-        // As dbt 1.12 does for analyses while `require_corrected_analysis_fqns` is off.
-        "model" | "analysis" => "models",
         "seed" => "seeds",
         "snapshot" => "snapshots",
         "test" => "tests",
         "source" => "sources",
         "exposure" => "exposures",
-        other => other,
+        "metric" => "metrics",
+        "semantic_model" => "semantic_models",
+        "saved_query" => "saved_queries",
+        "unit_test" => "unit_tests",
+        "function" => "functions",
+        "group" => "groups",
+        // As dbt 1.12 does for analyses while `require_corrected_analysis_fqns` is off.
+        _ => "models",
     }
 }
 
@@ -107,11 +193,7 @@ pub fn merge(config: &mut Map<String, Value>, over: &Map<String, Value>) {
         match key {
             "tags" | "packages" => {
                 let mut all = listed(config.get(key));
-                for item in listed(Some(value)) {
-                    if !all.contains(&item) {
-                        all.push(item);
-                    }
-                }
+                all.extend(listed(Some(value)));
                 config.insert(key.to_owned(), Value::Array(all));
             }
             "pre-hook" | "post-hook" => {
@@ -119,12 +201,47 @@ pub fn merge(config: &mut Map<String, Value>, over: &Map<String, Value>) {
                 all.extend(listed(Some(value)).into_iter().map(hook));
                 config.insert(key.to_owned(), Value::Array(all));
             }
-            "meta" | "docs" | "persist_docs" | "quoting" | "column_types" | "contract" => update(config, key, value),
+            "latest_version_pointer" if value.is_boolean() => update(config, key, &json!({"enabled": value})),
+            "meta" | "docs" | "quoting" | "column_types" | "contract" | "latest_version_pointer" | "snapshot_meta_column_names" => {
+                update(config, key, value);
+            }
             "grants" => grants(config, value),
             _ => {
                 config.insert(key.to_owned(), value.clone());
             }
         }
+    }
+}
+
+/// What a resolved config says of itself once all levels are known: `store_failures` and `store_failures_as` agree,
+/// a model's `freshness` without `build_after` is none.
+pub fn settle(resource_type: &str, config: &mut Config) {
+    match resource_type {
+        "test" => {
+            let stored = config.get("store_failures").cloned().unwrap_or_default();
+            let kind = config.get("store_failures_as").cloned().unwrap_or_default();
+            match (&kind, &stored) {
+                (Value::Null, Value::Bool(stored)) => {
+                    let kind = if *stored { "table" } else { "ephemeral" };
+                    config.insert("store_failures_as".to_owned(), json!(kind));
+                }
+                (Value::String(kind), _) => {
+                    let stored = kind != "ephemeral";
+                    config.insert("store_failures".to_owned(), json!(stored));
+                }
+                _ => {}
+            }
+        }
+        "model" => {
+            if config.get("freshness").is_some_and(|f| !f.is_null() && f.get("build_after").is_none()) {
+                config.insert("freshness".to_owned(), Value::Null);
+            }
+        }
+        _ => {}
+    }
+    if let Some(Value::Bool(on)) = config.get("static_analysis") {
+        let text = if *on { "on" } else { "off" };
+        config.insert("static_analysis".to_owned(), json!(text));
     }
 }
 
@@ -188,14 +305,20 @@ pub fn defaults(resource_type: &str) -> Map<String, Value> {
     match resource_type {
         "test" => object(json!({
             "enabled": true, "alias": null, "schema": "dbt_test__audit", "database": null, "tags": [], "meta": {}, "group": null,
-            "materialized": "test", "severity": "ERROR", "store_failures": null, "store_failures_as": null, "where": null,
-            "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0"
+            "static_analysis": null, "materialized": "test", "severity": "ERROR", "store_failures": null, "store_failures_as": null,
+            "sql_header": null, "where": null, "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0"
         })),
         "source" => object(json!({
             "enabled": true, "event_time": null, "freshness": null, "loaded_at_field": null, "loaded_at_query": null,
-            "meta": {}, "tags": []
+            "meta": {}, "tags": [], "static_analysis": null
         })),
         "exposure" => object(json!({"enabled": true, "tags": [], "meta": {}})),
+        "metric" | "semantic_model" => object(json!({"enabled": true, "group": null, "meta": {}})),
+        "saved_query" => object(json!({
+            "enabled": true, "group": null, "meta": {}, "export_as": null, "schema": null, "cache": {"enabled": false}
+        })),
+        "unit_test" => object(json!({"tags": [], "meta": {}, "enabled": true, "static_analysis": null})),
+        "group" => object(json!({"meta": {}})),
         _ => node_defaults(resource_type),
     }
 }
@@ -203,31 +326,29 @@ pub fn defaults(resource_type: &str) -> Map<String, Value> {
 fn node_defaults(resource_type: &str) -> Map<String, Value> {
     let mut config = object(json!({
         "enabled": true, "alias": null, "schema": null, "database": null, "tags": [], "meta": {}, "group": null,
-        "materialized": "view", "incremental_strategy": null, "batch_size": null, "lookback": 1, "begin": null,
+        "static_analysis": null, "materialized": "view", "incremental_strategy": null, "batch_size": null, "lookback": 1, "begin": null,
         "persist_docs": {}, "post-hook": [], "pre-hook": [], "quoting": {}, "column_types": {}, "full_refresh": null,
         "unique_key": null, "on_schema_change": "ignore", "on_configuration_change": "apply", "grants": {}, "packages": [],
         "docs": {"show": true, "node_color": null}, "contract": {"enforced": false, "alias_types": true},
         "event_time": null, "concurrent_batches": null
     }));
-    match resource_type {
-        "model" => {
-            config.insert("access".into(), json!("protected"));
-            config.insert("freshness".into(), Value::Null);
-        }
-        "seed" => {
-            config.insert("materialized".into(), json!("seed"));
-            config.insert("delimiter".into(), json!(","));
-            config.insert("quote_columns".into(), Value::Null);
-        }
-        "snapshot" => {
-            config.insert("materialized".into(), json!("snapshot"));
-            for key in ["strategy", "target_schema", "target_database", "updated_at", "check_cols", "dbt_valid_to_current"] {
-                config.insert(key.into(), Value::Null);
+    let more = match resource_type {
+        "model" => json!({
+            "access": "protected", "freshness": null, "on_error": null, "latest_version_pointer": {"enabled": null, "alias": null}
+        }),
+        "seed" => json!({"materialized": "seed", "delimiter": ",", "quote_columns": null}),
+        "snapshot" => json!({
+            "materialized": "snapshot", "strategy": null, "target_schema": null, "target_database": null, "updated_at": null,
+            "check_cols": null, "dbt_valid_to_current": null, "snapshot_meta_column_names": {
+                "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null, "dbt_updated_at": null, "dbt_is_deleted": null
             }
-            config.insert("snapshot_meta_column_names".into(), json!({}));
-        }
-        _ => {}
-    }
+        }),
+        "function" => json!({
+            "materialized": "function", "type": "scalar", "volatility": null, "runtime_version": null, "entry_point": null
+        }),
+        _ => json!({}),
+    };
+    config.extend(object(more));
     config
 }
 

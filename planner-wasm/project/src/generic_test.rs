@@ -3,18 +3,19 @@
 //! Not here: whether the test macro exists, and what the test's SQL says.
 
 use crate::names::UniqueId;
-use crate::properties::Reader;
+use crate::node::version_text;
+use crate::properties::{Reader, TestPlace};
 use crate::render::rendered;
 use crate::yaml::{Yaml, YamlValue};
-use dvt_diagnostic::{Diagnostic, Span};
+use dvt_diagnostic::{Code, Diagnostic, Span};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 
 /// What a generic test is declared on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestOwner {
-    /// A model, seed or snapshot.
-    Node { name: String },
+    /// A model, seed or snapshot; `version` for models with versions.
+    Node { name: String, version: Option<Value> },
     Source { source: String, table: String },
 }
 
@@ -38,6 +39,10 @@ pub struct GenericTest {
     pub name: String,
     pub short_name: String,
     pub fqn: Vec<String>,
+    /// Tags of the test and those it inherits from its column (for sources, of the source too), sorted.
+    pub tags: Vec<String>,
+    /// `models.orders`, `sources.crm`.
+    pub file_key: String,
     /// `{{ test_not_null(**_dbt_generic_test_kwargs) }}` with the config call, as dbt writes it.
     pub raw_code: String,
     pub description: String,
@@ -52,18 +57,15 @@ const CONFIG_KEYS: [&str; 15] = [
     "sql_header", "meta", "database", "schema", "alias",
 ];
 
-pub(crate) fn read(
-    reader: &mut Reader<'_>,
-    yaml: &Yaml,
-    owner: &TestOwner,
-    column: Option<&str>,
-    quote_column: bool,
-) -> Result<GenericTest, Diagnostic> {
+pub(crate) fn read(reader: &mut Reader<'_>, yaml: &Yaml, at: &TestPlace<'_>) -> Result<GenericTest, Diagnostic> {
+    let TestPlace { owner, section, column, quote: quote_column, tags: inherited } = *at;
     let (full, span, body) = declaration(reader, yaml)?;
     let (namespace, test) = match full.rsplit_once('.') {
         Some((namespace, test)) => (Some(namespace.to_owned()), test.to_owned()),
         None => (None, full),
     };
+    let mut top_level = None;
+    let mut has_arguments = false;
     let mut kwargs = Map::new();
     let mut config = Map::new();
     let mut custom = None;
@@ -71,9 +73,10 @@ pub(crate) fn read(
     for (key, value) in body {
         match key.as_str() {
             "name" => custom = value.as_str().map(str::to_owned),
-            "description" => description = reader.description(Some(value)),
+            "description" => description = reader.description(Some(value))?,
             "test_name" | "column_name" if column.is_some() || key == "test_name" => {}
             "arguments" if value.as_map().is_some() => {
+                has_arguments = true;
                 kwargs.extend(value.to_json().as_object().cloned().unwrap_or_default());
             }
             "config" => match rendered(value, reader.render, &|_| false)? {
@@ -85,9 +88,19 @@ pub(crate) fn read(
                 config.insert(key, rendered(value, reader.render, &|_| false)?);
             }
             _ => {
+                top_level.get_or_insert_with(|| value.span.clone());
                 kwargs.insert(key, value.to_json());
             }
         }
+    }
+    if let (Some(place), false) = (top_level, has_arguments) {
+        let message = format!("the arguments of test `{test}` stand beside its config");
+        reader.warnings.push(
+            Diagnostic::warning(Code::UnknownKey, message)
+                .at(place)
+                .hint("put them below `arguments:`")
+                .event("MissingArgumentsPropertyInGenericTestDeprecation"),
+        );
     }
     if kwargs.contains_key("model") {
         return Err(reader.invalid(&format!("test `{test}` has the argument `model`, which every test gets by itself"), &span));
@@ -97,7 +110,11 @@ pub(crate) fn read(
         kwargs.insert("column_name".to_owned(), Value::String(column.to_owned()));
     }
     let (prefix, target, call) = match owner {
-        TestOwner::Node { name } => (test.clone(), name.clone(), format!("ref('{name}')")),
+        TestOwner::Node { name, version: None } => (test.clone(), name.clone(), format!("ref('{name}')")),
+        TestOwner::Node { name, version: Some(version) } => {
+            let v = version_text(version);
+            (test.clone(), format!("{name}_v{v}"), format!("ref('{name}', version='{v}')"))
+        }
         TestOwner::Source { source, table } => {
             (format!("source_{test}"), format!("{source}_{table}"), format!("source('{source}', '{table}')"))
         }
@@ -111,6 +128,14 @@ pub(crate) fn read(
         config.insert("alias".to_owned(), Value::String(short_name.clone()));
     }
     kwargs.insert("model".to_owned(), Value::String(format!("{{{{ get_where_subquery({call}) }}}}")));
+    let mut tags = inherited.to_vec();
+    tags.extend(crate::config::tags(&config));
+    tags.sort();
+    tags.dedup();
+    let file_key = match owner {
+        TestOwner::Node { name, .. } => format!("{section}.{name}"),
+        TestOwner::Source { source, .. } => format!("{section}.{source}"),
+    };
     let package = reader.file.package.clone();
     let hash = hash(&name, namespace.as_deref(), &test, &kwargs);
     let mut fqn = reader.file.fqn.clone();
@@ -129,6 +154,8 @@ pub(crate) fn read(
         name,
         short_name,
         fqn,
+        tags,
+        file_key,
         description,
         path: reader.file.path.clone(),
         span,
@@ -244,6 +271,10 @@ fn hashable(value: &Value) -> String {
 }
 
 /// Python's `str` of a value.
+pub(crate) fn python_text(value: &Value) -> String {
+    text(value)
+}
+
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
@@ -264,7 +295,7 @@ fn repr(value: &Value) -> String {
 }
 
 /// Python's `repr` of a string: single quotes unless that needs escapes and double ones do not.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
     for c in text.chars() {

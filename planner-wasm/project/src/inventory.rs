@@ -4,6 +4,7 @@
 
 use crate::input::ProjectInput;
 use crate::load::{FileKind, SqlFile};
+use crate::node::DocBlock;
 use crate::project_file::Package;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,9 @@ pub(crate) struct Inventory {
     pub sql_files: Vec<SqlFile>,
     pub property_files: Vec<PropertyFile>,
     /// `docs` blocks: `doc.<package>.<name>` to text.
-    pub docs: BTreeMap<String, String>,
+    pub docs: BTreeMap<String, DocBlock>,
+    /// Rows of unit tests: package and file stem to the file's extension and text.
+    pub fixtures: BTreeMap<(String, String), (String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub(crate) struct PropertyFile {
     pub package: String,
     pub path: String,
     pub file: String,
+    /// Where in `path` the part below the resource folder starts, in bytes.
+    pub below: u32,
     /// Package and folders below the resource path: the start of the fqn of what it declares.
     pub fqn: Vec<String>,
     pub text: String,
@@ -35,6 +40,7 @@ pub(crate) fn collect(input: &ProjectInput, packages: &[Package]) -> Inventory {
             ("test-paths", FileKind::SingularTest),
             ("snapshot-paths", FileKind::Snapshot),
             ("analysis-paths", FileKind::Analysis),
+            ("function-paths", FileKind::Function),
         ];
         let (files, prefix) = match package.adapter.as_ref().and_then(|a| input.adapter_packages.get(a)) {
             Some(files) => (files, ""),
@@ -70,22 +76,31 @@ impl Inventory {
         let mut fqn = vec![package.name.clone()];
         let mut parts: Vec<String> = stem.split('/').map(str::to_owned).collect();
         let path = file[prefix.len()..].to_owned();
+        let start = u32::try_from(path.len() - below.len()).unwrap_or_default();
         let shown = if package.adapter.is_some() { format!("{}{path}", package.root) } else { file.to_owned() };
+        let fixture = kind == FileKind::SingularTest && below.starts_with("fixtures/");
         match (extension, kind) {
+            ("csv" | "sql", FileKind::SingularTest) if fixture => {
+                let name = parts.pop().unwrap_or_default();
+                self.fixtures.insert((package.name.clone(), name), (extension.to_owned(), text.to_owned()));
+            }
             ("yml" | "yaml", _) => {
                 parts.pop();
                 fqn.extend(parts);
-                self.property_files.push(PropertyFile { package: package.name.clone(), path, file: shown, fqn, text: text.to_owned() });
+                self.property_files.push(PropertyFile { package: package.name.clone(), path, file: shown, below: start, fqn, text: text.to_owned() });
             }
-            ("md", _) => docs_blocks(&package.name, text, &mut self.docs),
+            ("md", _) => docs_blocks(&package.name, &path, below, text, &mut self.docs),
             ("sql", k) if k != FileKind::Seed => {
                 let kind = if k == FileKind::SingularTest && below.starts_with("generic/") { FileKind::Macro } else { k };
+                if kind == FileKind::Analysis {
+                    fqn.push("analysis".to_owned());
+                }
                 fqn.extend(parts);
-                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, fqn, text: text.to_owned() });
+                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, below: start, fqn, text: text.to_owned() });
             }
-            ("py", FileKind::Model) | ("csv", FileKind::Seed) => {
+            ("py", FileKind::Model | FileKind::Function) | ("csv", FileKind::Seed) | ("js", FileKind::Function) => {
                 fqn.extend(parts);
-                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, fqn, text: text.to_owned() });
+                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, below: start, fqn, text: text.to_owned() });
             }
             _ => return false,
         }
@@ -94,7 +109,7 @@ impl Inventory {
 }
 
 /// `{% docs name %} … {% enddocs %}` of a Markdown file.
-fn docs_blocks(package: &str, text: &str, docs: &mut BTreeMap<String, String>) {
+fn docs_blocks(package: &str, file: &str, path: &str, text: &str, docs: &mut BTreeMap<String, DocBlock>) {
     let mut rest = text;
     while let Some(open) = rest.find("{%") {
         rest = &rest[open + 2..];
@@ -106,7 +121,8 @@ fn docs_blocks(package: &str, text: &str, docs: &mut BTreeMap<String, String>) {
             continue;
         };
         let Some(end) = body.find("{% enddocs").or_else(|| body.find("{%- enddocs")).or_else(|| body.find("{%enddocs")) else { return };
-        docs.insert(format!("doc.{package}.{name}"), body[..end].trim().to_owned());
+        let block = DocBlock { text: body[..end].trim().to_owned(), file: file.to_owned(), path: path.to_owned() };
+        docs.insert(format!("doc.{package}.{name}"), block);
         rest = &body[end + 2..];
     }
 }

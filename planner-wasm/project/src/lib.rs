@@ -9,6 +9,7 @@ pub mod generic_test;
 pub mod graph;
 pub mod input;
 mod inventory;
+pub mod link;
 pub mod load;
 pub mod names;
 pub mod node;
@@ -17,9 +18,14 @@ pub mod profile;
 pub mod project_file;
 pub mod properties;
 pub mod render;
+pub mod resource;
+
+pub mod shared_config;
 mod sources;
+pub mod static_call;
 pub mod select;
 pub mod suggest;
+pub mod warnings;
 pub mod yaml;
 
 pub use config::ConfigTree;
@@ -28,9 +34,11 @@ pub use input::{AdapterFacts, Invocation, ProjectInput};
 pub use load::{FileKind, Skeleton, SqlFile, skeleton};
 pub use names::{AdapterType, ColumnName, ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
 pub use node::{
-    ColumnProperties, Compute, DependsOn, ExecutionPath, Exposure, HookDef, MacroDef, Manifest, Node, RefCall,
-    ResourceType, SourceTable, Target, TestFacts,
+    ColumnProperties, Compute, DependsOn, DocBlock, ExecutionPath, Exposure, HookDef, MacroDef, MacroProperties, Manifest, Node,
+    NodeFacts, RefCall, ResourceType, SourceTable, Target, TestFacts, version_text,
 };
 pub use properties::{Patch, PatchKind, Properties};
+pub use resource::{Described, DescribedType, Fixture, FixtureFormat, FixtureRows, Group, UnitTest, UnitTestInput, UnitTestOverrides};
+pub use shared_config::Config;
 pub use render::{RenderContext, RenderString};
 pub use generic_test::{GenericTest, TestOwner};

@@ -12,7 +12,6 @@ use crate::project_file::{self, Package};
 use crate::properties::{self, Properties};
 use crate::render::{RenderContext, RenderString};
 use dvt_diagnostic::Diagnostic;
-use std::collections::BTreeMap;
 
 /// What [`skeleton`] gives. `manifest` has targets, computes, sources, docs, hooks, packages; nodes and macros are empty.
 #[derive(Debug, Clone)]
@@ -35,6 +34,8 @@ pub struct SqlFile {
     /// As the user would name it from the project root: for spans.
     pub file: String,
     pub kind: FileKind,
+    /// Where in `path` the part below the resource folder starts, in bytes.
+    pub below: u32,
     /// Package, folders below the resource path, file stem: dbt's fqn.
     pub fqn: Vec<String>,
     pub text: String,
@@ -60,6 +61,7 @@ pub enum FileKind {
     /// Also generic tests under `tests/generic/`.
     Macro,
     Analysis,
+    Function,
 }
 
 /// Reads everything but the templates.
@@ -82,12 +84,15 @@ pub fn skeleton(input: &ProjectInput, r: &dyn RenderString) -> Result<Skeleton, 
     let mut configs = ConfigTree::new(packages[0].name.clone());
     for package in &packages {
         configs.add(&package.name, &package.project);
+        configs.add_unrendered(&package.name, &package.unrendered);
     }
-    let inventory = inventory::collect(input, &packages);
+    let mut inventory = inventory::collect(input, &packages);
     let mut manifest = manifest_of(input, &packages, profile, computes);
-    manifest.docs = inventory.docs;
-    let properties = properties::load(&inventory.property_files, &mut manifest, &configs, r, &mut warnings)?;
-    Ok(Skeleton { manifest, packages, sql_files: inventory.sql_files, properties, configs, warnings })
+    manifest.docs = std::mem::take(&mut inventory.docs);
+    let properties = properties::load(&inventory, &mut manifest, &configs, r, &mut warnings)?;
+    let mut sql_files = inventory.sql_files;
+    sql_files.extend(properties.yaml_snapshots.iter().cloned());
+    Ok(Skeleton { manifest, packages, sql_files, properties, configs, warnings })
 }
 
 fn manifest_of(input: &ProjectInput, packages: &[Package], profile: profile::Profile, computes: computes::Computes) -> Manifest {
@@ -107,12 +112,6 @@ fn manifest_of(input: &ProjectInput, packages: &[Package], profile: profile::Pro
         targets: profile.targets,
         computes: computes.all,
         default_compute: computes.default,
-        nodes: BTreeMap::new(),
-        sources: BTreeMap::new(),
-        macros: BTreeMap::new(),
-        docs: BTreeMap::new(),
-        exposures: BTreeMap::new(),
-        disabled: BTreeMap::new(),
         on_run_start: packages.iter().flat_map(|p| p.run_hooks("on-run-start")).collect(),
         on_run_end: packages.iter().flat_map(|p| p.run_hooks("on-run-end")).collect(),
         packages: packages.iter().map(|p| (p.name.clone(), p.version.clone())).collect(),
@@ -120,5 +119,6 @@ fn manifest_of(input: &ProjectInput, packages: &[Package], profile: profile::Pro
         vars: project_file::all_vars(packages),
         flags,
         project: root.project.clone(),
+        ..Manifest::default()
     }
 }

@@ -1,13 +1,17 @@
 //! The resources of a project after parsing: what selection, compilation and the run see.
+//!
+//! Here: what runs and what is read. Not here: what YAML alone describes (`resource.rs`).
 
 use crate::names::{AdapterType, ComputeName, DialectName, RelationName, TargetName, UniqueId};
+use crate::resource::{Described, Group, UnitTest};
+use crate::shared_config::Config;
 use dvt_diagnostic::Span;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceType {
     Model,
@@ -15,7 +19,10 @@ pub enum ResourceType {
     Snapshot,
     Test,
     Analysis,
+    #[default]
     Operation,
+    /// A user-defined function of `functions/`; it is parsed and listed, dvt does not create it.
+    Function,
 }
 
 impl ResourceType {
@@ -27,20 +34,22 @@ impl ResourceType {
             Self::Test => "test",
             Self::Analysis => "analysis",
             Self::Operation => "operation",
+            Self::Function => "function",
         }
     }
 }
 
 /// SPEC T3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExecutionPath {
+    #[default]
     Pushdown,
     Federation,
 }
 
 /// A node that runs: model, seed, snapshot, test, analysis, hook operation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Node {
     pub unique_id: UniqueId,
     pub resource_type: ResourceType,
@@ -48,14 +57,16 @@ pub struct Node {
     pub package: String,
     /// Relative to its package's root, with `/` (dbt's `original_file_path`).
     pub path: String,
+    /// Where in `path` the part below the resource folder starts, in bytes (dbt's `path`).
+    pub below: u32,
     pub fqn: Vec<String>,
     /// The template text (body of the file, the snapshot block, the generated generic-test call).
     pub raw_code: String,
     pub language: String,
     /// Merged config, every key, dbt's precedence applied; includes `target`, `compute`, `dialect` where set.
-    pub config: Map<String, Value>,
-    /// Config keys set in the file's own `config()` call.
-    pub unrendered_config: Map<String, Value>,
+    pub config: Config,
+    /// Config keys that the project file, the properties and the file's own `config()` set, templates unrendered.
+    pub unrendered_config: Config,
     pub tags: Vec<String>,
     pub description: String,
     pub columns: IndexMap<String, ColumnProperties>,
@@ -67,12 +78,17 @@ pub struct Node {
     pub dialect: DialectName,
     /// The compute a federated run would use (C1).
     pub compute: ComputeName,
+    /// The names that dbt's macros give, also where nothing is built (ephemerals, tests).
+    pub database: Option<String>,
+    pub schema: Option<String>,
     /// None for ephemeral models, tests without stored failures, operations.
     pub relation: Option<RelationName>,
     pub alias: String,
     pub depends_on: DependsOn,
     pub refs: Vec<RefCall>,
     pub sources: Vec<(String, String)>,
+    /// Arguments of each `metric()`.
+    pub metrics: Vec<Vec<String>>,
     pub execution: ExecutionPath,
     /// For generic tests: what it tests.
     pub test: Option<TestFacts>,
@@ -80,9 +96,67 @@ pub struct Node {
     /// Place of the resource's definition (for generic tests: the YAML key).
     pub span: Span,
     pub patch_path: Option<String>,
+    /// Names of the docs blocks that the description reads.
+    pub doc_blocks: Vec<String>,
+    /// What versions, contracts, constraints and functions add; None for most nodes.
+    pub facts: Option<Box<NodeFacts>>,
+    /// For operations: the place among the hooks of their package.
+    pub index: Option<usize>,
+}
+
+/// Properties that few nodes have.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// A number or text, as the properties say it.
+    pub version: Option<Value>,
+    pub latest_version: Option<Value>,
+    /// ISO 8601.
+    pub deprecation_date: Option<String>,
+    /// Model-level constraints, in dbt's full form.
+    pub constraints: Vec<Value>,
+    pub primary_key: Vec<String>,
+    pub time_spine: Option<Value>,
+    /// Of an enforced contract: sha256 over columns, types and constraints.
+    pub contract_checksum: Option<String>,
+    /// For functions.
+    pub arguments: Vec<Value>,
+    pub returns: Option<Value>,
 }
 
 impl Node {
+    /// The properties that few nodes have; all empty for the others.
+    pub fn facts(&self) -> &NodeFacts {
+        static NONE: NodeFacts = NodeFacts {
+            version: None,
+            latest_version: None,
+            deprecation_date: None,
+            constraints: Vec::new(),
+            primary_key: Vec::new(),
+            time_spine: None,
+            contract_checksum: None,
+            arguments: Vec::new(),
+            returns: None,
+        };
+        self.facts.as_deref().unwrap_or(&NONE)
+    }
+    pub fn facts_mut(&mut self) -> &mut NodeFacts {
+        self.facts.get_or_insert_default()
+    }
+    /// The group of its config.
+    pub fn group(&self) -> Option<&str> {
+        self.config_str("group")
+    }
+    /// `private`, `protected` or `public`.
+    pub fn access(&self) -> &str {
+        self.config_str("access").unwrap_or("protected")
+    }
+    /// dbt's `search_name`: with the version for versioned models.
+    pub fn search_name(&self) -> String {
+        match &self.facts().version {
+            Some(version) => format!("{}.v{}", self.name, version_text(version)),
+            None => self.name.clone(),
+        }
+    }
     pub fn config_str(&self, key: &str) -> Option<&str> {
         self.config.get(key).and_then(Value::as_str)
     }
@@ -94,7 +168,12 @@ impl Node {
     }
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// A version as it stands in names: `1`, `2.5`, `beta`.
+pub fn version_text(version: &Value) -> String {
+    version.as_str().map_or_else(|| version.to_string(), str::to_owned)
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DependsOn {
     pub macros: Vec<String>,
     /// unique_ids of nodes and sources, in order of first use.
@@ -105,7 +184,8 @@ pub struct DependsOn {
 pub struct RefCall {
     pub name: String,
     pub package: Option<String>,
-    pub version: Option<String>,
+    /// A number or text, as the call gives it.
+    pub version: Option<Value>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -115,11 +195,15 @@ pub struct ColumnProperties {
     pub data_type: Option<String>,
     pub meta: Map<String, Value>,
     pub tags: Vec<String>,
+    /// In dbt's full form.
     pub constraints: Vec<Value>,
     pub quote: Option<bool>,
+    pub doc_blocks: Vec<String>,
+    /// `granularity`, `dimension`, `entity`, and keys that dbt does not know, as written.
+    pub extra: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TestFacts {
     /// `not_null`, `unique`, … ; None for singular tests.
     pub generic: Option<String>,
@@ -128,6 +212,8 @@ pub struct TestFacts {
     pub column: Option<String>,
     /// Node or source the test is declared on.
     pub attached: Option<UniqueId>,
+    /// `models.orders`, `sources.crm`: the properties that declare it.
+    pub file_key: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -145,12 +231,18 @@ pub struct SourceTable {
     pub description: String,
     pub source_description: String,
     pub columns: IndexMap<String, ColumnProperties>,
-    pub config: Map<String, Value>,
+    pub config: Config,
+    pub unrendered_config: Config,
     pub meta: Map<String, Value>,
+    /// The meta of the whole source, without the table's.
+    pub source_meta: Map<String, Value>,
     pub tags: Vec<String>,
     pub loader: String,
     pub loaded_at_field: Option<String>,
+    pub loaded_at_query: Option<String>,
     pub freshness: Option<Value>,
+    pub external: Option<Value>,
+    pub doc_blocks: Vec<String>,
     pub span: Span,
 }
 
@@ -168,6 +260,18 @@ pub struct MacroDef {
     pub depends_on: Vec<String>,
     /// For materializations: supported languages.
     pub meta: Map<String, Value>,
+    /// What properties files say about it.
+    pub properties: MacroProperties,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MacroProperties {
+    /// `{name, type, description}` each.
+    pub arguments: Vec<Value>,
+    pub meta: Map<String, Value>,
+    pub docs: Option<Value>,
+    pub config: Map<String, Value>,
+    pub patch_path: Option<String>,
 }
 
 /// One output of the profile, secrets removed.
@@ -197,14 +301,34 @@ pub struct Exposure {
     pub name: String,
     pub package: String,
     pub path: String,
+    /// Where in `path` the part below the resource folder starts, in bytes.
+    pub below: u32,
     pub fqn: Vec<String>,
     pub depends_on: Vec<UniqueId>,
-    /// The YAML entry as written.
+    pub macros: Vec<String>,
+    pub refs: Vec<RefCall>,
+    pub sources: Vec<(String, String)>,
+    /// Arguments of each `metric()`.
+    pub metrics: Vec<Vec<String>>,
+    pub config: Config,
+    pub unrendered_config: Config,
+    pub tags: Vec<String>,
+    pub meta: Map<String, Value>,
+    /// The YAML entry, rendered, with the merged `tags`, `meta` and `config`.
     pub raw: Map<String, Value>,
 }
 
+/// A `{% docs %}` block.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocBlock {
+    pub text: String,
+    /// The Markdown file, from its package's root, and below its resource folder.
+    pub file: String,
+    pub path: String,
+}
+
 /// A parsed project. Node maps are ordered by unique_id.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Manifest {
     pub project_name: String,
     pub profile_name: String,
@@ -216,9 +340,24 @@ pub struct Manifest {
     pub nodes: BTreeMap<UniqueId, Node>,
     pub sources: BTreeMap<UniqueId, SourceTable>,
     pub macros: BTreeMap<UniqueId, MacroDef>,
-    pub docs: BTreeMap<String, String>,
+    /// `doc.<package>.<name>` to the block.
+    pub docs: BTreeMap<String, DocBlock>,
     pub exposures: BTreeMap<UniqueId, Exposure>,
+    pub groups: BTreeMap<UniqueId, Group>,
+    pub unit_tests: BTreeMap<UniqueId, UnitTest>,
+    pub metrics: BTreeMap<UniqueId, Described>,
+    pub semantic_models: BTreeMap<UniqueId, Described>,
+    pub saved_queries: BTreeMap<UniqueId, Described>,
+    pub functions: BTreeMap<UniqueId, Node>,
+    /// The statements of on-run-start and on-run-end, as dbt lists them.
+    pub operations: BTreeMap<UniqueId, Node>,
+    /// Nodes and functions whose config says `enabled: false`.
     pub disabled: BTreeMap<UniqueId, Node>,
+    pub disabled_sources: BTreeMap<UniqueId, SourceTable>,
+    pub disabled_exposures: BTreeMap<UniqueId, Exposure>,
+    pub disabled_unit_tests: BTreeMap<UniqueId, UnitTest>,
+    /// Metrics, semantic models and saved queries.
+    pub disabled_described: BTreeMap<UniqueId, Described>,
     /// on-run-start and on-run-end statements (templates) in order.
     pub on_run_start: Vec<HookDef>,
     pub on_run_end: Vec<HookDef>,
@@ -231,6 +370,10 @@ pub struct Manifest {
     pub flags: Map<String, Value>,
     /// The project file as JSON (artifacts and `debug` show it).
     pub project: Map<String, Value>,
+    /// The selectors of selectors.yml, as `manifest.json` lists them.
+    pub selectors: Map<String, Value>,
+    /// Where the project is on the host, for seeds in `manifest.json`.
+    pub root_path: Option<String>,
     /// Adapter types in use, for which a macro package was loaded.
     pub adapters: BTreeSet<AdapterType>,
 }

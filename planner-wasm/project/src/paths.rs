@@ -90,7 +90,7 @@ fn own_target(manifest: &Manifest, node: &Node, input: &ProjectInput, first: Opt
             Ok(tested.or(first).cloned().unwrap_or_else(|| manifest.default_target.clone()))
         }
         ResourceType::Operation => Ok(configured.unwrap_or_else(|| manifest.default_target.clone())),
-        ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Analysis => {
+        ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Analysis | ResourceType::Function => {
             let overridden = input.target.as_ref().map(|t| TargetName::new(t.clone()));
             Ok(overridden.or(configured).unwrap_or_else(|| manifest.default_target.clone()))
         }

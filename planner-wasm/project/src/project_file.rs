@@ -25,6 +25,8 @@ pub struct Package {
     pub file: String,
     /// The project file, rendered but for hooks and vars.
     pub project: Map<String, Value>,
+    /// The project file as written.
+    pub unrendered: Map<String, Value>,
     pub vars: Map<String, Value>,
     /// For an adapter's macro package: the adapter type whose files it has.
     pub adapter: Option<String>,
@@ -40,6 +42,7 @@ impl Package {
             "test-paths" => ("", "tests"),
             "snapshot-paths" => ("", "snapshots"),
             "analysis-paths" => ("", "analyses"),
+            "function-paths" => ("", "functions"),
             _ => ("", ""),
         };
         match self.project.get(key).or_else(|| self.project.get(old)) {
@@ -160,7 +163,8 @@ fn package(yaml: &Yaml, folder: &str, file: &str, r: &dyn RenderString) -> Resul
         _ => String::new(),
     };
     let vars = project.get("vars").and_then(Value::as_object).cloned().unwrap_or_default();
-    Ok(Package { name: name.to_owned(), version, root: folder.to_owned(), file: file.to_owned(), vars, project, adapter: None })
+    let unrendered = yaml.to_json().as_object().cloned().unwrap_or_default();
+    Ok(Package { name: name.to_owned(), unrendered, version, root: folder.to_owned(), file: file.to_owned(), vars, project, adapter: None })
 }
 
 /// The project, then its packages, then the macro packages of the adapters in use (SPEC F4).
@@ -246,6 +250,7 @@ fn adapter_packages(input: &ProjectInput, profile: &Profile, r: &dyn RenderStrin
                 root: String::new(),
                 file: PRIMARY.to_owned(),
                 project: Map::new(),
+                unrendered: Map::new(),
                 vars: Map::new(),
                 adapter: None,
             },

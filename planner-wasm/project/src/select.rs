@@ -165,7 +165,7 @@ impl Chooser<'_> {
             Some(was) => {
                 let body = was.get("checksum").and_then(|c| c.get("checksum")).and_then(Value::as_str) != Some(node.checksum.as_str())
                     || (node.resource_type == ResourceType::Test && was.get("raw_code").and_then(Value::as_str) != Some(node.raw_code.as_str()));
-                let configs = was.get("config").is_some_and(|c| c.as_object() != Some(&node.config));
+                let configs = was.get("config").is_some_and(|c| c.as_object() != Some(&*node.config));
                 match spec.arguments.first().copied() {
                     None => body || configs,
                     Some("body") => body,

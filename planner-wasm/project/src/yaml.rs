@@ -206,7 +206,7 @@ impl<'a> Composer<'a> {
             let name = key_text(&key)?;
             if let Some(first) = map.key_span(&name) {
                 let message = format!("the key `{name}` stands here twice (first on line {}); the last one counts", first.line);
-                self.warnings.push(Diagnostic::warning(Code::DuplicateKey, message).at(span.clone()));
+                self.warnings.push(Diagnostic::warning(Code::DuplicateKey, message).at(span.clone()).event("DuplicateYAMLKeysDeprecation"));
             }
             map.entries.insert(name, (span, value));
         }

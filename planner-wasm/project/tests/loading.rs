@@ -136,7 +136,7 @@ fn files_are_sorted_by_their_folder_with_dbts_fqn() {
         ]
     );
     assert_eq!(s.sql_files[0].fqn, ["shop", "staging", "stg_a"]);
-    assert_eq!(s.manifest.docs["doc.shop.grain"], "one row");
+    assert_eq!(s.manifest.docs["doc.shop.grain"].text, "one row");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn tests_are_read_in_every_form() {
     assert_eq!(t("equal").namespace.as_deref(), Some("dbt_utils"));
     assert_eq!(t("equal").kwargs["to"], "x");
     assert_eq!(t("equal").name, "dbt_utils_equal_m_x");
-    assert_eq!(t("unique").owner, TestOwner::Node { name: "m".into() });
+    assert_eq!(t("unique").owner, TestOwner::Node { name: "m".into(), version: None });
     assert_eq!((&t("not_null").config["severity"], &t("not_null").config["where"]), (&json!("warn"), &json!("a > 1")));
     assert_eq!(t("accepted_values").name, "my_check");
     assert_eq!(t("accepted_values").kwargs["values"], json!(["a", "b"]));

@@ -34,28 +34,15 @@ fn node(kind: ResourceType, name: &str, config: Value, on: &[&str]) -> Node {
         package: "shop".into(),
         path: format!("models/stage/{name}.sql"),
         fqn: vec!["shop".into(), "stage".into(), name.into()],
-        raw_code: String::new(),
         language: "sql".into(),
         tags: dvt_project::config::tags(&config),
-        config,
-        unrendered_config: Map::new(),
-        description: String::new(),
-        columns: indexmap::IndexMap::new(),
-        meta: Map::new(),
-        target: "".into(),
-        adapter: "".into(),
-        dialect: "".into(),
-        compute: "".into(),
-        relation: None,
+        config: config.into(),
         alias: name.into(),
         depends_on: DependsOn { macros: vec![], nodes: on.iter().map(|s| UniqueId::from(*s)).collect() },
-        refs: vec![],
-        sources: vec![],
-        execution: ExecutionPath::Pushdown,
-        test: (kind == ResourceType::Test).then(|| TestFacts { generic: Some("unique".into()), namespace: None, kwargs: Map::new(), column: None, attached: None }),
+        test: (kind == ResourceType::Test).then(|| TestFacts { generic: Some("unique".into()), ..TestFacts::default() }),
         checksum: "c".into(),
         span: Span::file(format!("models/stage/{name}.sql")),
-        patch_path: None,
+        ..Node::default()
     }
 }
 
@@ -217,7 +204,7 @@ mod artifacts {
         singular.test = None;
         nodes.push(singular);
         let mut m = manifest(nodes);
-        m.docs.insert("doc.shop.d".into(), "text".into());
+        m.docs.insert("doc.shop.d".into(), dvt_project::DocBlock { text: "text".into(), ..Default::default() });
         let i = input();
         let json = manifest_json(&m, &BTreeMap::new(), ArtifactMeta { input: &i, generated_at: "2026-01-01T00:00:00Z" });
         assert_eq!(json["sources"]["source.shop.a.t"]["relation_name"], "a.t");

@@ -191,7 +191,7 @@ impl Runner {
                 let text = format!("snapshot `{}`: snapshots are not built by this version", node.name);
                 Err(Diagnostic::error(Code::MaterializationUnsupported, text))
             }
-            ResourceType::Model | ResourceType::Analysis | ResourceType::Operation => model::run(self, node, &database, &mut done),
+            ResourceType::Model | ResourceType::Analysis | ResourceType::Operation | ResourceType::Function => model::run(self, node, &database, &mut done),
         }))
         .unwrap_or_else(|_| Err(Diagnostic::error(Code::Internal, format!("a bug stopped `{}`; what it was stands above", node.name))));
         if let Err(error) = outcome {

@@ -3,7 +3,8 @@
 use super::{ArtifactMeta, render_relation};
 use crate::generic_test::md5_hex;
 use crate::names::UniqueId;
-use crate::node::{ColumnProperties, Exposure, MacroDef, Manifest, Node, ResourceType, SourceTable};
+use crate::node::{ColumnProperties, DocBlock, Exposure, MacroDef, Manifest, Node, RefCall, ResourceType, SourceTable};
+use crate::resource::{Described, DescribedType, Fixture, Group, UnitTest};
 use indexmap::IndexMap;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
@@ -39,21 +40,33 @@ impl Serialize for ManifestDocument<'_> {
         let (parents, children) = writer.maps();
         let mut out = serializer.serialize_map(None)?;
         out.serialize_entry("metadata", &writer.metadata())?;
-        out.serialize_entry("nodes", &Each(&manifest.nodes, |_: &UniqueId, n: &Node| writer.node(n)))?;
+        out.serialize_entry("nodes", &Nodes(&writer))?;
         out.serialize_entry("sources", &Each(&manifest.sources, |_: &UniqueId, s: &SourceTable| writer.source(s)))?;
         out.serialize_entry("macros", &Each(&manifest.macros, |_: &UniqueId, m: &MacroDef| macro_json(m)))?;
-        out.serialize_entry("docs", &Each(&manifest.docs, |id: &String, text: &String| doc_json(id, text)))?;
+        out.serialize_entry("docs", &Each(&manifest.docs, |id: &String, block: &DocBlock| doc_json(id, block)))?;
         out.serialize_entry("exposures", &Each(&manifest.exposures, |_: &UniqueId, e: &Exposure| exposure_json(e)))?;
-        for empty in ["metrics", "groups", "selectors"] {
-            out.serialize_entry(empty, &Map::new())?;
-        }
-        out.serialize_entry("disabled", &Each(&manifest.disabled, |_: &UniqueId, n: &Node| json!([writer.node(n)])))?;
+        out.serialize_entry("metrics", &Each(&manifest.metrics, |_: &UniqueId, d: &Described| described_json(d)))?;
+        out.serialize_entry("groups", &Each(&manifest.groups, |_: &UniqueId, g: &Group| group_json(g)))?;
+        out.serialize_entry("selectors", &manifest.selectors)?;
+        out.serialize_entry("disabled", &writer.disabled())?;
         out.serialize_entry("parent_map", &parents)?;
         out.serialize_entry("child_map", &children)?;
-        for empty in ["group_map", "saved_queries", "semantic_models", "unit_tests", "functions"] {
-            out.serialize_entry(empty, &Map::new())?;
-        }
+        out.serialize_entry("group_map", &writer.group_map())?;
+        out.serialize_entry("saved_queries", &Each(&manifest.saved_queries, |_: &UniqueId, d: &Described| described_json(d)))?;
+        out.serialize_entry("semantic_models", &Each(&manifest.semantic_models, |_: &UniqueId, d: &Described| described_json(d)))?;
+        out.serialize_entry("unit_tests", &Each(&manifest.unit_tests, |_: &UniqueId, t: &UnitTest| unit_test_json(t)))?;
+        out.serialize_entry("functions", &Each(&manifest.functions, |_: &UniqueId, n: &Node| writer.node(n)))?;
         out.end()
+    }
+}
+
+/// Nodes and the run's hooks: dbt lists both together.
+struct Nodes<'a>(&'a Writer<'a>);
+
+impl Serialize for Nodes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let m = self.0.manifest;
+        serializer.collect_map(m.nodes.iter().chain(&m.operations).map(|(id, n)| (id, self.0.node(n))))
     }
 }
 
@@ -64,10 +77,6 @@ impl<K: Serialize, T, F: Fn(&K, &T) -> Value> Serialize for Each<'_, K, T, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(k, v)| (k, (self.1)(k, v))))
     }
-}
-
-fn object(items: impl Iterator<Item = (String, Value)>) -> Value {
-    Value::Object(items.collect())
 }
 
 struct Writer<'a> {
@@ -84,7 +93,18 @@ impl Writer<'_> {
         head.insert("project_id".into(), json!(md5_hex(&m.project_name)));
         head.insert("user_id".into(), Value::Null);
         head.insert("send_anonymous_usage_stats".into(), json!(false));
-        head.insert("adapter_type".into(), json!(m.targets.get(&m.default_target).map(|t| t.adapter.as_str())));
+        let adapter = m.targets.get(&m.default_target).map(|t| t.adapter.as_str());
+        let usual = adapter.and_then(|a| self.meta.input.adapters.get(a)).map_or((true, true, true), |f| f.quoting);
+        let own = m.project.get("quoting").and_then(Value::as_object);
+        let quoting = |key: &str, usual: bool| own.and_then(|q| q.get(key)).and_then(Value::as_bool).unwrap_or(usual);
+        head.insert("adapter_type".into(), json!(adapter));
+        let quoting = json!({
+            "database": quoting("database", usual.0), "schema": quoting("schema", usual.1), "identifier": quoting("identifier", usual.2),
+            "column": null
+        });
+        head.insert("quoting".into(), quoting);
+        let started = Some(&self.meta.input.invocation.started_at).filter(|s| !s.is_empty()).map(|s| s.replace('Z', "+00:00"));
+        head.insert("run_started_at".into(), json!(started));
         Value::Object(head)
     }
 
@@ -93,10 +113,12 @@ impl Writer<'_> {
         let m = self.manifest;
         let mut parents: BTreeMap<&UniqueId, Vec<&UniqueId>> = BTreeMap::new();
         let mut children: BTreeMap<&UniqueId, BTreeSet<&UniqueId>> = BTreeMap::new();
-        let upstream = m.nodes.iter().map(|(id, n)| (id, n.depends_on.nodes.as_slice()));
+        let upstream = m.nodes.iter().chain(&m.operations).chain(&m.functions).map(|(id, n)| (id, n.depends_on.nodes.as_slice()));
         let exposed = m.exposures.iter().map(|(id, e)| (id, e.depends_on.as_slice()));
+        let described = m.metrics.iter().chain(&m.semantic_models).chain(&m.saved_queries).map(|(id, d)| (id, d.depends_on.nodes.as_slice()));
+        let tests = m.unit_tests.iter().map(|(id, t)| (id, t.depends_on.nodes.as_slice()));
         let sources = m.sources.keys().map(|id| (id, [].as_slice()));
-        for (id, above) in upstream.chain(exposed).chain(sources) {
+        for (id, above) in upstream.chain(exposed).chain(described).chain(tests).chain(sources) {
             children.entry(id).or_default();
             let unique: BTreeSet<&UniqueId> = above.iter().collect();
             for parent in &unique {
@@ -116,8 +138,11 @@ impl Writer<'_> {
     fn node(&self, node: &Node) -> Value {
         let generic = node.test.as_ref().filter(|t| t.generic.is_some());
         let own = self.manifest.targets.get(&node.target);
-        let schema = node.relation.as_ref().and_then(|r| r.schema.clone()).or_else(|| own.map(|t| t.schema.clone())).unwrap_or_default();
-        let database = node.relation.as_ref().and_then(|r| r.database.clone()).or_else(|| own.and_then(|t| t.database.clone()));
+        let named = node.relation.as_ref();
+        let schema = named.and_then(|r| r.schema.clone()).or_else(|| node.schema.clone()).or_else(|| own.map(|t| t.schema.clone())).unwrap_or_default();
+        let database = named.map_or_else(|| node.database.clone(), |r| r.database.clone()).or_else(|| own.and_then(|t| t.database.clone()));
+        let raw = if node.resource_type == ResourceType::Snapshot { node.raw_code.as_str() } else { node.raw_code.trim() };
+        let docs = node.config.get("docs").filter(|d| d.is_object()).cloned().unwrap_or_else(|| json!({"show": true, "node_color": null}));
         let algorithm = if node.checksum.is_empty() || generic.is_some() { "none" } else { "sha256" };
         let checksum = if algorithm == "none" { "" } else { &node.checksum };
         let Value::Object(mut out) = json!({
@@ -126,15 +151,14 @@ impl Writer<'_> {
             "unique_id": node.unique_id, "fqn": node.fqn, "alias": node.alias,
             "checksum": {"name": algorithm, "checksum": checksum},
             "config": config(&node.config), "tags": node.tags, "description": node.description, "columns": columns(&node.columns),
-            "meta": node.meta, "group": node.config.get("group").cloned().unwrap_or_default(),
-            "docs": node.config.get("docs").filter(|d| d.is_object()).cloned().unwrap_or_else(|| json!({"show": true, "node_color": null})),
-            "patch_path": node.patch_path, "build_path": null, "unrendered_config": node.unrendered_config,
-            "relation_name": self.relation_name(node), "raw_code": node.raw_code, "doc_blocks": [],
+            "meta": node.meta, "group": self.group(node), "docs": docs,
+            "patch_path": node.patch_path, "build_path": null, "unrendered_config": &*node.unrendered_config,
+            "relation_name": self.relation_name(node), "raw_code": raw, "doc_blocks": node.doc_blocks, "created_at": self.meta.created_at(),
         }) else {
             return Value::Null;
         };
         if node.resource_type == ResourceType::Seed {
-            out.insert("root_path".into(), Value::Null);
+            out.insert("root_path".into(), json!(self.manifest.root_path));
             out.insert("depends_on".into(), json!({"macros": node.depends_on.macros}));
             return Value::Object(out);
         }
@@ -143,35 +167,43 @@ impl Writer<'_> {
         out.insert("language".into(), json!(node.language));
         out.insert("refs".into(), Value::Array(refs));
         out.insert("sources".into(), Value::Array(sources));
-        out.insert("metrics".into(), json!([]));
+        out.insert("metrics".into(), json!(node.metrics));
         out.insert("functions".into(), json!([]));
         out.insert("depends_on".into(), json!({"macros": node.depends_on.macros, "nodes": node.depends_on.nodes}));
         self.compilation(node, &mut out);
         let contract = node.config.get("contract");
         let flag = |key: &str, usual: bool| contract.and_then(|c| c.get(key)).and_then(Value::as_bool).unwrap_or(usual);
-        out.insert("contract".into(), json!({"enforced": flag("enforced", false), "alias_types": flag("alias_types", true), "checksum": null}));
+        let facts = node.facts();
+        let checksum = &facts.contract_checksum;
+        out.insert("contract".into(), json!({"enforced": flag("enforced", false), "alias_types": flag("alias_types", true), "checksum": checksum}));
         match node.resource_type {
             ResourceType::Model => {
-                out.insert("access".into(), node.config.get("access").filter(|a| a.is_string()).cloned().unwrap_or_else(|| json!("protected")));
-                out.insert("constraints".into(), json!([]));
-                out.insert("version".into(), Value::Null);
-                out.insert("latest_version".into(), Value::Null);
-                out.insert("deprecation_date".into(), Value::Null);
-                out.insert("primary_key".into(), json!([]));
-                out.insert("time_spine".into(), Value::Null);
+                out.insert("access".into(), json!(node.access()));
+                out.insert("constraints".into(), json!(facts.constraints));
+                out.insert("version".into(), json!(facts.version));
+                out.insert("latest_version".into(), json!(facts.latest_version));
+                out.insert("deprecation_date".into(), json!(facts.deprecation_date));
+                out.insert("primary_key".into(), json!(facts.primary_key));
+                out.insert("time_spine".into(), json!(facts.time_spine));
             }
             ResourceType::Test => {
                 if let Some(facts) = generic {
                     out.insert("column_name".into(), json!(facts.column));
-                    out.insert("file_key_name".into(), json!(facts.attached.as_ref().map(file_key)));
+                    out.insert("file_key_name".into(), json!(facts.file_key));
                     // dbt names nodes here, not sources.
-                    let attached = facts.attached.as_ref().filter(|id| self.manifest.nodes.contains_key(*id));
+                    let known = |id: &&UniqueId| self.manifest.nodes.contains_key(*id) || self.manifest.disabled.contains_key(*id);
+                    let attached = facts.attached.as_ref().filter(known);
                     out.insert("attached_node".into(), json!(attached));
                     out.insert("test_metadata".into(), json!({"name": facts.generic, "kwargs": facts.kwargs, "namespace": facts.namespace}));
                 }
             }
             ResourceType::Operation => {
-                out.insert("index".into(), Value::Null);
+                out.insert("index".into(), json!(node.index));
+            }
+            ResourceType::Function => {
+                out.insert("arguments".into(), json!(facts.arguments));
+                out.insert("returns".into(), json!(facts.returns));
+                out.insert("overloads".into(), json!([]));
             }
             ResourceType::Seed | ResourceType::Snapshot | ResourceType::Analysis => {}
         }
@@ -179,7 +211,10 @@ impl Writer<'_> {
     }
 
     fn compilation(&self, node: &Node, out: &mut Map<String, Value>) {
-        let Some(compiled) = self.compiled.get(&node.unique_id) else { return };
+        let Some(compiled) = self.compiled.get(&node.unique_id) else {
+            out.insert("compiled_path".into(), Value::Null);
+            return;
+        };
         let ctes: Vec<Value> = compiled.extra_ctes.iter().map(|(id, sql)| json!({"id": id, "sql": sql})).collect();
         out.insert("compiled_path".into(), json!(compiled.path));
         out.insert("compiled".into(), json!(true));
@@ -200,34 +235,77 @@ impl Writer<'_> {
             "resource_type": "source", "package_name": source.package, "path": source.path, "original_file_path": source.path,
             "unique_id": source.unique_id, "fqn": source.fqn, "source_name": source.source_name,
             "source_description": source.source_description, "loader": source.loader, "identifier": source.relation.identifier,
-            "quoting": quoting, "loaded_at_field": source.loaded_at_field, "freshness": source.freshness, "external": null,
-            "description": source.description, "columns": columns(&source.columns), "meta": source.meta, "source_meta": {},
-            "tags": source.tags, "config": config(&source.config), "patch_path": null, "unrendered_config": {},
-            "relation_name": name, "doc_blocks": []
+            "quoting": quoting, "loaded_at_field": source.loaded_at_field, "loaded_at_query": source.loaded_at_query,
+            "freshness": source.freshness, "external": source.external.as_ref().map(external),
+            "description": source.description, "columns": columns(&source.columns), "meta": source.meta, "source_meta": source.source_meta,
+            "tags": source.tags, "config": config(&source.config), "patch_path": null, "unrendered_config": &*source.unrendered_config,
+            "relation_name": name, "created_at": self.meta.created_at(), "unrendered_database": null, "unrendered_schema": source.relation.schema,
+            "doc_blocks": source.doc_blocks
         })
+    }
+
+    /// A test belongs to the group of what it is declared on.
+    fn group(&self, node: &Node) -> Option<String> {
+        let m = self.manifest;
+        let attached = node.test.as_ref().filter(|t| t.generic.is_some()).and_then(|t| t.attached.as_ref());
+        let owner = attached.and_then(|id| m.nodes.get(id).or_else(|| m.disabled.get(id)));
+        node.group().or_else(|| owner.and_then(Node::group)).map(str::to_owned)
+    }
+
+    fn group_map(&self) -> BTreeMap<&str, Vec<&UniqueId>> {
+        let m = self.manifest;
+        let mut out: BTreeMap<&str, Vec<&UniqueId>> = m.groups.values().map(|g| (g.name.as_str(), Vec::new())).collect();
+        for node in m.nodes.values() {
+            if let Some(list) = self.group(node).and_then(|g| out.get_mut(g.as_str())) {
+                list.push(&node.unique_id);
+            }
+        }
+        for one in m.metrics.values().chain(m.semantic_models.values()).chain(m.saved_queries.values()) {
+            if let Some(list) = one.group().and_then(|g| out.get_mut(g)) {
+                list.push(&one.unique_id);
+            }
+        }
+        out
+    }
+
+    fn disabled(&self) -> BTreeMap<&UniqueId, Vec<Value>> {
+        let m = self.manifest;
+        let mut out: BTreeMap<&UniqueId, Vec<Value>> = BTreeMap::new();
+        let mut put = |id, value| out.entry(id).or_default().push(value);
+        m.disabled.iter().for_each(|(id, n)| put(id, self.node(n)));
+        m.disabled_sources.iter().for_each(|(id, s)| put(id, self.source(s)));
+        m.disabled_exposures.iter().for_each(|(id, e)| put(id, exposure_json(e)));
+        m.disabled_unit_tests.iter().for_each(|(id, t)| put(id, unit_test_json(t)));
+        m.disabled_described.iter().for_each(|(id, d)| put(id, described_json(d)));
+        out
     }
 }
 
 /// dbt's `path`: below the resource folder; for generic tests the file of the compiled test.
 fn short_path(node: &Node) -> String {
+    let named = || format!("{}.sql", if node.alias.is_empty() { &node.name } else { &node.alias });
     if node.test.as_ref().is_some_and(|t| t.generic.is_some()) {
-        let alias = if node.alias.is_empty() { &node.name } else { &node.alias };
-        return format!("{alias}.sql");
+        return named();
     }
-    let file = node.path.rsplit('/').next().unwrap_or_default();
-    let folders = node.fqn.get(1..node.fqn.len().saturating_sub(1)).unwrap_or_default();
-    let mut parts: Vec<&str> = folders.iter().map(String::as_str).collect();
-    parts.push(file);
-    let joined = parts.join("/");
-    if node.path.ends_with(&joined) { joined } else { file.to_owned() }
+    let below = node.path.get(node.below as usize..).unwrap_or(&node.path);
+    match node.resource_type {
+        ResourceType::Operation => format!("hooks/{}.sql", node.name),
+        ResourceType::Analysis => format!("analysis/{below}"),
+        ResourceType::Snapshot if !below.ends_with(".sql") => format!("{}.sql", node.name),
+        _ => below.to_owned(),
+    }
 }
 
-/// `models.orders`, `sources.crm`.
-fn file_key(id: &UniqueId) -> String {
-    let mut parts = id.as_str().split('.');
-    let kind = parts.next().unwrap_or_default();
-    let name = parts.nth(1).unwrap_or_default();
-    format!("{kind}s.{name}")
+fn below(path: &str, at: u32) -> &str {
+    path.get(at as usize..).unwrap_or(path)
+}
+
+fn external(given: &Value) -> Value {
+    let Some(given) = given.as_object() else { return given.clone() };
+    let mut out: Map<String, Value> =
+        ["location", "file_format", "row_format", "tbl_properties", "partitions"].iter().map(|k| ((*k).to_owned(), Value::Null)).collect();
+    out.extend(given.clone());
+    Value::Object(out)
 }
 
 /// The config as the schema takes it: hooks without dvt's own `connection`.
@@ -244,48 +322,94 @@ fn config(config: &Map<String, Value>) -> Value {
 }
 
 fn columns(columns: &IndexMap<String, ColumnProperties>) -> Value {
-    object(columns.iter().map(|(name, c)| {
-        let value = json!({
+    let one = |(name, c): (&String, &ColumnProperties)| {
+        let mut value = json!({
             "name": c.name, "description": c.description, "meta": c.meta, "data_type": c.data_type, "constraints": c.constraints,
-            "quote": c.quote, "config": {"meta": c.meta, "tags": c.tags}, "tags": c.tags, "granularity": null, "doc_blocks": []
+            "quote": c.quote, "config": {"meta": c.meta, "tags": c.tags}, "tags": c.tags, "granularity": null, "dimension": null,
+            "entity": null, "doc_blocks": c.doc_blocks
         });
+        for (key, extra) in &c.extra {
+            value[key] = extra.clone();
+        }
         (name.clone(), value)
-    }))
+    };
+    Value::Object(columns.iter().map(one).collect())
 }
 
 fn macro_json(m: &MacroDef) -> Value {
+    let p = &m.properties;
+    let mut docs = Map::from_iter([("show".to_owned(), json!(true)), ("node_color".to_owned(), Value::Null)]);
+    docs.extend(p.docs.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
     json!({
         "name": m.name, "resource_type": "macro", "package_name": m.package, "path": m.path, "original_file_path": m.path,
         "unique_id": m.unique_id, "macro_sql": m.text, "depends_on": {"macros": m.depends_on}, "description": m.description,
-        "meta": {}, "docs": {"show": true, "node_color": null}, "patch_path": null, "arguments": [],
+        "meta": p.meta, "docs": docs, "config": {"meta": p.meta, "docs": docs}, "patch_path": p.patch_path, "arguments": p.arguments,
         "supported_languages": m.meta.get("supported_languages").cloned().unwrap_or_default()
     })
 }
 
-fn doc_json(id: &str, text: &str) -> Value {
+fn doc_json(id: &str, block: &DocBlock) -> Value {
     let mut parts = id.splitn(3, '.').skip(1);
     let package = parts.next().unwrap_or_default();
     json!({
-        "name": parts.next().unwrap_or_default(), "resource_type": "doc", "package_name": package, "path": "",
-        "original_file_path": "", "unique_id": id, "block_contents": text
+        "name": parts.next().unwrap_or_default(), "resource_type": "doc", "package_name": package, "path": block.path,
+        "original_file_path": block.file, "unique_id": id, "block_contents": block.text
     })
+}
+
+fn group_json(g: &Group) -> Value {
+    json!({
+        "name": g.name, "resource_type": "group", "package_name": g.package, "path": below(&g.path, g.below), "original_file_path": g.path,
+        "unique_id": g.unique_id, "owner": g.owner, "description": g.description, "config": &*g.config
+    })
+}
+
+fn refs(refs: &[RefCall]) -> Vec<Value> {
+    refs.iter().map(|r| json!({"name": r.name, "package": r.package, "version": r.version})).collect()
 }
 
 fn exposure_json(e: &Exposure) -> Value {
     let raw = |key: &str| e.raw.get(key).cloned().unwrap_or_default();
-    let inner = |key: &str| e.raw.get("config").and_then(|c| c.get(key)).or_else(|| e.raw.get(key)).cloned();
-    let meta = inner("meta").filter(Value::is_object).unwrap_or_else(|| json!({}));
-    let tags = match inner("tags") {
-        Some(Value::Array(tags)) => Value::Array(tags),
-        Some(Value::String(tag)) => json!([tag]),
-        _ => json!([]),
-    };
     json!({
-        "name": e.name, "resource_type": "exposure", "package_name": e.package, "path": e.path, "original_file_path": e.path,
-        "unique_id": e.unique_id, "fqn": e.fqn, "type": raw("type"), "owner": raw("owner"), "description": raw("description"),
-        "label": raw("label"), "maturity": raw("maturity"), "meta": meta, "tags": tags,
-        "config": {"enabled": inner("enabled").and_then(|v| v.as_bool()).unwrap_or(true), "tags": tags, "meta": meta},
-        "unrendered_config": {}, "url": raw("url"), "depends_on": {"macros": [], "nodes": e.depends_on}, "refs": [], "sources": [],
-        "metrics": []
+        "name": e.name, "resource_type": "exposure", "package_name": e.package, "path": below(&e.path, e.below),
+        "original_file_path": e.path, "unique_id": e.unique_id, "fqn": e.fqn, "type": raw("type"), "owner": raw("owner"),
+        "description": raw("description"), "label": raw("label"), "maturity": raw("maturity"), "meta": e.meta, "tags": e.tags,
+        "config": &*e.config, "unrendered_config": &*e.unrendered_config, "url": raw("url"),
+        "depends_on": {"macros": e.macros, "nodes": e.depends_on}, "refs": refs(&e.refs), "sources": e.sources, "metrics": e.metrics
+    })
+}
+
+fn described_json(d: &Described) -> Value {
+    let mut out = json!({
+        "name": d.name, "resource_type": d.kind.as_str(), "package_name": d.package, "path": below(&d.path, d.below),
+        "original_file_path": d.path, "unique_id": d.unique_id, "fqn": d.fqn, "config": &*d.config,
+        "unrendered_config": &*d.unrendered_config, "group": d.group(),
+        "depends_on": {"macros": d.depends_on.macros, "nodes": d.depends_on.nodes}, "refs": refs(&d.refs)
+    });
+    if d.kind != DescribedType::SemanticModel {
+        out["tags"] = json!(d.tags);
+    }
+    if let Some(map) = out.as_object_mut() {
+        map.extend(d.body.clone());
+    }
+    out
+}
+
+fn unit_test_json(t: &UnitTest) -> Value {
+    let fixture = |f: &Fixture| json!({"rows": f.rows, "format": f.format, "fixture": f.file});
+    let given: Vec<Value> = t
+        .given
+        .iter()
+        .map(|g| {
+            let mut out = fixture(&g.fixture);
+            out["input"] = json!(g.input);
+            out
+        })
+        .collect();
+    json!({
+        "name": t.name, "resource_type": "unit_test", "package_name": t.package, "path": below(&t.path, t.below), "original_file_path": t.path,
+        "unique_id": t.unique_id, "fqn": t.fqn, "model": t.model, "given": given, "expect": fixture(&t.expect), "description": t.description,
+        "overrides": t.overrides, "depends_on": t.depends_on, "config": &*t.config, "checksum": t.checksum, "schema": t.schema,
+        "versions": t.versions, "version": t.version
     })
 }

@@ -24,6 +24,11 @@ pub struct ArtifactMeta<'a> {
 }
 
 impl ArtifactMeta<'_> {
+    /// Seconds since 1970 of the invocation's start: dbt's `created_at`. Zero without an invocation.
+    fn created_at(&self) -> f64 {
+        epoch(&self.input.invocation.started_at).unwrap_or_default()
+    }
+
     fn head(&self, kind: &str) -> Map<String, Value> {
         let custom: Map<String, Value> = self
             .input
@@ -41,6 +46,22 @@ impl ArtifactMeta<'_> {
             ("env".to_owned(), Value::Object(custom)),
         ])
     }
+}
+
+/// `2026-11-21T11:34:03.835945Z` as seconds since 1970.
+fn epoch(text: &str) -> Option<f64> {
+    let (day, time) = text.strip_suffix('Z').unwrap_or(text).split_once('T')?;
+    let mut day = day.split('-').map(str::parse::<i64>);
+    let (year, month, date) = (day.next()?.ok()?, day.next()?.ok()?, day.next()?.ok()?);
+    let mut time = time.split(':');
+    let (hour, minute): (i64, i64) = (time.next()?.parse().ok()?, time.next()?.parse().ok()?);
+    let second: f64 = time.next()?.parse().ok()?;
+    // Days from civil date, with March as the first month.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let era = y.div_euclid(400);
+    let of_era = y.rem_euclid(400);
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + date - 1 - 719_468;
+    Some((days * 86_400 + hour * 3_600 + minute * 60) as f64 + second)
 }
 
 /// A relation as dbt prints it: parts quoted by the adapter's default or by `quoting` (a config).

@@ -38,6 +38,7 @@ pub fn run_results_json(results: &[RunResult], elapsed: f64, args: &Map<String, 
         .map(|result| {
             let mut value = json!(result);
             value["batch_results"] = Value::Null;
+            value["overload_results"] = Value::Null;
             value
         })
         .collect();
