@@ -2,6 +2,7 @@
 
 use crate::catalog::{Collation, ColumnSchema};
 use crate::ir::PushClass;
+use crate::meaning::{Meaning, Writes};
 use crate::types::{CanonicalType, Family};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::{AdapterFacts, DialectName, RelationName};
@@ -21,6 +22,12 @@ pub struct DialectSheet {
     /// What comparing a column of a family with a literal means at this product; absent = never pushed.
     #[serde(default)]
     pub compare: BTreeMap<Family, Comparison>,
+    /// What its constructs mean; absent: models in it are not translated.
+    #[serde(default)]
+    pub meaning: Option<Meaning>,
+    /// How it writes what others mean; absent: it is no compute's dialect.
+    #[serde(default)]
+    pub compute: Option<Writes>,
     /// How profiles and relations of the product look; `dialect` and `quote` are filled from above.
     #[serde(default)]
     pub profile: AdapterFacts,

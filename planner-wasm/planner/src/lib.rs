@@ -9,11 +9,13 @@ pub mod derive;
 pub mod dialect;
 pub mod explain;
 pub mod ir;
+pub mod meaning;
 mod needs;
 mod parse;
 pub mod pushdown;
 mod residual;
 pub mod scalar;
+mod translate;
 pub mod types;
 mod walk;
 
@@ -57,7 +59,7 @@ pub struct PlanRequest<'a> {
 ///
 /// # Errors
 /// `DVT3001`/`DVT3002` for text that cannot be read, `DVT3004` for a table of no known target, `DVT003` for
-/// text whose dialect the compute does not speak, `DVT010` for a column that
+/// a construct whose meaning the compute cannot give, `DVT010` for a column that
 /// is certainly not there, `DVT011` for a needed column whose type cannot be carried.
 pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
     let about = |d: Diagnostic| d.about(request.unique_id.as_str());
@@ -77,14 +79,6 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
     if let Some(delegate) = whole_query(request) {
         plan.delegates.push(delegate);
         return Ok(plan);
-    }
-    if request.dialect != request.compute_dialect {
-        let message = format!(
-            "the model is written in the dialect `{}`; the compute `{}` runs `{}`",
-            request.dialect, request.compute, request.compute_dialect
-        );
-        let hint = format!("write it in that dialect and say config(dialect='{}')", request.compute_dialect);
-        return Err(about(Diagnostic::error(Code::NotTranslatable, message).hint(hint)));
     }
     let tables = residual::tables(request.sql, &query, request.relations).map_err(about)?;
     if let Some(missing) = columns::missing(request.sql, &query, &tables, request.catalog) {
@@ -108,7 +102,14 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
             plan.notes.push(Note { code: kept.code, message: format!("`{}` stays local: {}", kept.sql, kept.reason) });
         }
     }
-    plan.residual = Some(Residual { sql: residual::splice(request.sql, &tables) });
+    let sql = if request.dialect == request.compute_dialect {
+        residual::splice(request.sql, &tables)
+    } else {
+        let compute = request.sheets.get(request.compute_dialect).map_err(about)?;
+        let translation = translate::Translation { sql: request.sql, query: &query, tables: &tables, catalog: request.catalog, model: sheet, compute };
+        translation.text().map_err(about)?
+    };
+    plan.residual = Some(Residual { sql });
     Ok(plan)
 }
 

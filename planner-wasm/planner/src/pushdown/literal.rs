@@ -91,7 +91,7 @@ fn float(text: &str) -> Option<String> {
 }
 
 /// `YYYY-MM-DD` that exists in the calendar.
-fn date(text: &str) -> Option<String> {
+pub fn date(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let shape = bytes.len() == 10
         && bytes.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { *b == b'-' } else { b.is_ascii_digit() });
@@ -111,7 +111,7 @@ fn date(text: &str) -> Option<String> {
 }
 
 /// `YYYY-MM-DD HH:MM:SS[.ffffff]`.
-fn timestamp(text: &str) -> Option<String> {
+pub fn timestamp(text: &str) -> Option<String> {
     let day = date(text.get(..10)?)?;
     let clock = text.get(10..).filter(|c| !c.is_empty())?;
     let clock = clock.strip_prefix(' ')?;

@@ -2,4 +2,4 @@
 
 pub mod filters;
 pub mod limit;
-mod literal;
+pub mod literal;

@@ -1,0 +1,123 @@
+//! What a dialect's constructs mean, as its sheet says it, and how a compute writes those meanings.
+//!
+//! A model's dialect names a meaning for each of its functions, operators and casts (`[meaning]`); a compute's dialect
+//! gives the text that has that meaning there (`[compute]`). A meaning that one of the two does not name is not
+//! translated. Meanings are words shared by the sheets; their list is in `plugins/README.md`.
+
+use crate::types::{CanonicalType, Family};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// How unquoted names are folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fold {
+    Lower,
+    Upper,
+    /// As written; compared without case.
+    #[default]
+    Kept,
+}
+
+/// Where NULL stands in an order that does not say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nulls {
+    /// As the largest value: last ascending, first descending.
+    High,
+    /// As the smallest value: first ascending, last descending.
+    Low,
+    /// Last in both.
+    Last,
+}
+
+/// What a fraction such as `1.5` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fraction {
+    Decimal,
+    Float,
+}
+
+/// A dialect as models are written in it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
+    #[serde(default)]
+    pub fold: Fold,
+    pub nulls: Nulls,
+    pub fraction: Fraction,
+    /// Whole numbers without a fraction: the type of the smallest, and of those that do not fit it.
+    pub whole: (CanonicalType, CanonicalType),
+    /// Whether comparisons give truth values; else they give 0 and 1.
+    pub truth: bool,
+    /// Whether values that stand for one another (in CASE, COALESCE, UNION) keep a type each; else they get one in common.
+    #[serde(default)]
+    pub mixes: bool,
+    /// Whether LIKE tells capital letters from small ones; absent: LIKE is not translated.
+    #[serde(default)]
+    pub like_exact: Option<bool>,
+    /// The character that LIKE takes as an escape when none is given.
+    #[serde(default)]
+    pub like_escape: Option<char>,
+    /// Whether text compares by its bytes in `<` and ORDER BY too.
+    #[serde(default)]
+    pub order_by_bytes: bool,
+    /// Whether a string in the text compares by its bytes.
+    #[serde(default)]
+    pub literals_binary: bool,
+    /// Whether a function's column is called as the function, and a cast's as what it casts.
+    #[serde(default)]
+    pub names_functions: bool,
+    /// Families beside equal ones whose values may be compared.
+    #[serde(default)]
+    pub across: Vec<(Family, Family)>,
+    /// Type names in casts, in small letters and without their arguments. `decimal` and `text` take the arguments.
+    #[serde(default)]
+    pub types: BTreeMap<String, String>,
+    #[serde(default)]
+    pub rule: Vec<Rule>,
+}
+
+/// What one function, operator or cast means for arguments of some types.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// `lower`, `+`, `cast`, `extract:year`, `date_trunc:month`, `trim:both`.
+    pub name: Vec<String>,
+    /// One an argument: families or types with `|` between, `any`, `number`, `equal` (equal only with equal bytes),
+    /// `ordered` (of one order everywhere), `natural`, `count` and `nonzero` (a whole number in the text: of
+    /// 1 or more, of 0 or more, other than 0);
+    /// `...` behind the last: any number of them. A string before them in the call stands behind the name, with `:`.
+    pub args: Vec<String>,
+    /// For casts: the families to which.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// A canonical type, or `same` (the first argument's), `common` (what all have in common),
+    /// `wider` (the widest whole number's), `wide` (the dialect's widest), `sum`, `product`, `total` (of decimals), `asked`.
+    pub gives: String,
+    pub means: String,
+}
+
+/// A dialect as a compute runs it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Writes {
+    /// Names of canonical types; `decimal` gets its arguments.
+    pub types: BTreeMap<String, String>,
+    /// Meaning to text: `{0}`, `{1}` … the arguments, `{all}` all of them, `{chain}` with `||` between,
+    /// `{constant}` what stands behind the name's
+    /// `:`, `{type}` the result's type. Of aggregates and
+    /// windows: `{distinct}`, `{order}` and `{over}` for what stands in and behind the call.
+    pub text: BTreeMap<String, String>,
+}
+
+impl Writes {
+    /// How the compute calls a type.
+    pub fn name(&self, kind: CanonicalType) -> Option<String> {
+        if let CanonicalType::Decimal(p, s) = kind {
+            return self.types.get("decimal").map(|name| format!("{name}({p},{s})"));
+        }
+        self.types.get(&kind.to_string()).cloned()
+    }
+}

@@ -1,0 +1,294 @@
+//! Functions, operators, aggregates and windows by the rules of both sheets.
+
+use super::kind::{Kind, as_decimal};
+use super::scope::Scope;
+use super::{Said, Translator};
+use crate::catalog::Collation;
+use crate::meaning::Rule;
+use crate::types::CanonicalType;
+use dvt_diagnostic::Diagnostic;
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Spanned, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+};
+
+/// What stands in and behind a call beside its arguments.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Call {
+    /// What stands behind the name's `:`.
+    pub constant: String,
+    /// For casts: the type asked for.
+    pub asked: Option<CanonicalType>,
+    pub distinct: &'static str,
+    pub order: String,
+    pub over: String,
+}
+
+impl Translator<'_> {
+    /// A function, operator or cast by its rule.
+    pub(super) fn apply(&self, at: &impl Spanned, name: &str, args: Vec<Said>, call: &Call) -> Result<Said, Diagnostic> {
+        let asked = |rule: &Rule| match (&rule.to, call.asked) {
+            (None, _) => true,
+            (Some(to), Some(kind)) => to.split('|').any(|t| self.is(t, &Said::new("", Kind::of(kind)))),
+            (Some(_), None) => false,
+        };
+        let fits = |rule: &&Rule| {
+            let rest = rule.args.last().is_some_and(|a| a.ends_with("..."));
+            let arity = if rest { args.len() >= rule.args.len() } else { args.len() == rule.args.len() };
+            let spec = |i: usize| rule.args.get(i).or(rule.args.last()).map_or("", |a| a.trim_end_matches("..."));
+            rule.name.iter().any(|n| n == name) && arity && asked(rule) && args.iter().enumerate().all(|(i, a)| spec(i).split('|').any(|s| self.is(s, a)))
+        };
+        let shown = || {
+            let kinds = args.iter().map(|a| a.kind.words()).collect::<Vec<_>>().join(", ");
+            match call.asked {
+                Some(kind) => format!("a cast from {kinds} to {kind}"),
+                None => format!("`{name}` of ({kinds})"),
+            }
+        };
+        let rule = self.meaning.rule.iter().find(fits).ok_or_else(|| self.refuse(at, format!("{} has no rule", shown())))?;
+        let template = self.writes.text.get(&rule.means).ok_or_else(|| self.refuse(at, format!("{}: the compute has nothing that means {}", shown(), rule.means)))?;
+        for (part, hole, what) in [(call.distinct, "{distinct}", "DISTINCT"), (call.order.as_str(), "{order}", "ORDER BY"), (call.over.as_str(), "{over}", "OVER or FILTER")] {
+            if !part.is_empty() && !template.contains(hole) {
+                return Err(self.refuse(at, format!("{} with {what} has no rule", shown())));
+            }
+        }
+        let (args, kind) = self.given(at, rule, args, call)?;
+        let named = match kind {
+            Kind::Of(kind, _) => self.type_name(at, kind)?,
+            Kind::Null | Kind::Literal => String::new(),
+        };
+        let mut sql = template.clone();
+        // Behind marks first, so that nothing in an argument is taken for a hole.
+        for i in 0..args.len() {
+            sql = sql.replace(&format!("{{{i}}}"), &format!("\u{1}{i}\u{1}"));
+        }
+        let all: Vec<String> = (0..args.len()).map(|i| format!("\u{1}{i}\u{1}")).collect();
+        sql = sql.replace("{all}", &all.join(", ")).replace("{chain}", &all.join(" || ")).replace("{type}", &named).replace("{constant}", &call.constant);
+        sql = sql.replace("{distinct}", call.distinct).replace("{order}", "\u{1}order\u{1}").replace("{over}", "\u{1}over\u{1}");
+        let mut out = String::new();
+        for (i, piece) in sql.split('\u{1}').enumerate() {
+            match (i % 2, piece) {
+                (0, text) => out.push_str(text),
+                (_, "order") => out.push_str(&call.order),
+                (_, "over") => out.push_str(&call.over),
+                (_, number) => out.push_str(number.parse().ok().and_then(|n: usize| args.get(n)).map_or("", |a| a.sql.as_str())),
+            }
+        }
+        Ok(Said::new(out, kind))
+    }
+
+    /// Whether an argument is what a rule asks for.
+    fn is(&self, spec: &str, said: &Said) -> bool {
+        use CanonicalType::{Bool, Bytes, Date, Decimal, Float, Int, Interval, Json, Text, Time, Timestamp, TimestampTz, UInt, Uuid};
+        match (spec, said.kind) {
+            ("natural", _) => said.number.is_some_and(|n| n >= 1),
+            ("nonzero", _) => said.number.is_some_and(|n| n != 0),
+            ("count", _) => said.number.is_some_and(|n| n >= 0),
+            ("string", _) => said.string.is_some(),
+            ("any", _) => true,
+            ("equal", kind) => self.by_bytes(kind),
+            ("ordered", kind) => self.ordered(kind),
+            ("text", kind) if kind != Kind::Null => kind.is_text(),
+            ("binary", kind) => kind.is_text() && self.by_bytes(kind),
+            ("text", Kind::Null) => true,
+            (_, Kind::Null | Kind::Literal) => false,
+            ("number", Kind::Of(kind, _)) => matches!(kind, Int(_) | UInt(_) | Decimal(..) | Float(_)),
+            ("integer", Kind::Of(kind, _)) => matches!(kind, Int(_)) || (matches!(kind, Bool) && !self.meaning.truth && said.compared),
+            ("decimal", Kind::Of(kind, _)) => matches!(kind, Decimal(..)),
+            ("float", Kind::Of(kind, _)) => matches!(kind, Float(_)),
+            ("bool", Kind::Of(kind, _)) => kind == Bool,
+            ("date", Kind::Of(kind, _)) => kind == Date,
+            ("time", Kind::Of(kind, _)) => kind == Time,
+            ("timestamp", Kind::Of(kind, _)) => kind == Timestamp,
+            ("timestamptz", Kind::Of(kind, _)) => kind == TimestampTz,
+            ("interval", Kind::Of(kind, _)) => kind == Interval,
+            ("bytes", Kind::Of(kind, _)) => kind == Bytes,
+            ("uuid", Kind::Of(kind, _)) => kind == Uuid,
+            ("json", Kind::Of(kind, _)) => kind == Json,
+            (other, Kind::Of(kind, _)) => kind != Text && other == kind.to_string(),
+        }
+    }
+
+    /// The arguments as the rule's template takes them, and the type of the result.
+    fn given(&self, at: &impl Spanned, rule: &Rule, args: Vec<Said>, call: &Call) -> Result<(Vec<Said>, Kind), Diagnostic> {
+        let decimals = |args: &[Said]| -> Option<Vec<(u8, u8)>> { args.iter().map(|a| as_decimal(a.kind.canonical()?)).collect() };
+        let fitting = |precision: u8, scale: u8| {
+            if scale > 38 {
+                return Err(self.refuse(at, format!("a scale of {scale} digits is more than the compute has")));
+            }
+            Ok(Kind::of(CanonicalType::Decimal(precision.min(38), scale)))
+        };
+        let collation = |args: &[Said]| {
+            let binary = args.iter().filter(|a| a.kind.is_text()).all(|a| self.by_bytes(a.kind));
+            if binary { Collation::Binary } else { Collation::Unknown }
+        };
+        if rule.gives == "common" {
+            return self.alike(at, args);
+        }
+        // Numbers that say how many or where stay as they are.
+        let plain = |i: usize| matches!(rule.args.get(i).or(rule.args.last()).map(|a| a.trim_end_matches("...")), Some("natural" | "count"));
+        let args = args.into_iter().enumerate().map(|(i, a)| if plain(i) { Ok(a) } else { self.typed(at, a) }).collect::<Result<Vec<_>, _>>()?;
+        let kind = match rule.gives.as_str() {
+            "same" => match args.first().map(|a| a.kind) {
+                Some(Kind::Literal) => Kind::Of(CanonicalType::Text, collation(&args)),
+                Some(kind) => kind,
+                None => return Err(self.refuse(at, "a rule without arguments gives their type")),
+            },
+            "asked" => match call.asked {
+                Some(CanonicalType::Text) => Kind::Of(CanonicalType::Text, collation(&args)),
+                Some(kind) => Kind::of(kind),
+                None => return Err(self.refuse(at, "a rule gives what was not asked for")),
+            },
+            "wide" => {
+                let wide = Kind::of(self.meaning.whole.1);
+                let args = args.into_iter().map(|a| self.widened(at, a, wide)).collect::<Result<Vec<_>, _>>()?;
+                return Ok((args, wide));
+            }
+            "wider" => {
+                let bits = args.iter().filter_map(|a| match a.kind.canonical() {
+                    Some(CanonicalType::Int(bits)) => Some(bits),
+                    _ => None,
+                });
+                let wide = Kind::of(CanonicalType::Int(bits.max().unwrap_or(64)));
+                let args = args.into_iter().map(|a| self.widened(at, a, wide)).collect::<Result<Vec<_>, _>>()?;
+                return Ok((args, wide));
+            }
+            "sum" | "product" => {
+                let all = decimals(&args).ok_or_else(|| self.refuse(at, format!("`{}` is not of numbers", rule.means)))?;
+                if rule.gives == "sum" {
+                    let scale = all.iter().map(|(_, s)| *s).max().unwrap_or(0);
+                    let whole = all.iter().map(|(p, s)| p - s).max().unwrap_or(0);
+                    fitting(whole.saturating_add(scale).saturating_add(1), scale)?
+                } else {
+                    fitting(all.iter().map(|(p, _)| *p).sum(), all.iter().map(|(_, s)| *s).sum())?
+                }
+            }
+            // All digits that there are, of the first argument's scale.
+            "total" => fitting(38, decimals(&args[..1]).and_then(|d| d.first().map(|(_, s)| *s)).unwrap_or(0))?,
+            named => {
+                let kind: CanonicalType = named.parse().map_err(|e: String| self.refuse(at, e))?;
+                if kind == CanonicalType::Text { Kind::Of(kind, collation(&args)) } else { Kind::of(kind) }
+            }
+        };
+        Ok((args, kind))
+    }
+
+    pub(super) fn call(&self, at: &Expr, function: &Function, scope: &Scope<'_>) -> Result<Said, Diagnostic> {
+        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } = function;
+        let single = match name.0.as_slice() {
+            [part] => part.as_ident().filter(|i| i.quote_style.is_none()),
+            _ => None,
+        };
+        let plain = !uses_odbc_syntax && matches!(parameters, FunctionArguments::None) && within_group.is_empty() && null_treatment.is_none();
+        let Some(ident) = single.filter(|_| plain) else {
+            return Err(self.refuse(at, format!("this form of calling `{name}` is not translated")));
+        };
+        let mut called = ident.value.to_lowercase();
+        let mut call = Call::default();
+        let mut values = Vec::new();
+        match args {
+            FunctionArguments::None => {}
+            FunctionArguments::Subquery(_) => return Err(self.refuse(at, format!("`{called}` of a subquery is not translated"))),
+            FunctionArguments::List(list) => {
+                for arg in &list.args {
+                    match arg {
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => values.push(self.value(expr, scope)?),
+                        FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if list.args.len() == 1 => called.push_str(":*"),
+                        _ => return Err(self.refuse(at, format!("an argument of `{called}` is not translated"))),
+                    }
+                }
+                if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+                    if let Some(loose) = values.iter().find(|v| !self.by_bytes(v.kind)) {
+                        return Err(self.refuse(at, format!("DISTINCT compares {} by more than its bytes", loose.kind.words())));
+                    }
+                    call.distinct = "DISTINCT ";
+                }
+                for clause in &list.clauses {
+                    let FunctionArgumentClause::OrderBy(keys) = clause else {
+                        return Err(self.refuse(at, format!("a clause inside `{called}` is not translated")));
+                    };
+                    call.order = format!(" ORDER BY {}", self.sort_keys(keys, scope)?);
+                }
+            }
+        }
+        // Some functions are as many as their first argument has words: `date_trunc('month', …)`.
+        if let Some(word) = values.first().and_then(|v| v.string.clone()) {
+            let special = format!("{called}:{}", word.to_lowercase());
+            if self.meaning.rule.iter().any(|r| r.name.contains(&special)) {
+                values.remove(0);
+                call.constant = word.to_lowercase();
+                called = special;
+            }
+        }
+        if let Some(filter) = filter {
+            call.over = format!(" FILTER (WHERE {})", self.predicate(filter, scope)?);
+        }
+        match over {
+            None => {}
+            Some(WindowType::WindowSpec(spec)) => call.over.push_str(&self.window(at, spec, scope)?),
+            Some(WindowType::NamedWindow(_)) => return Err(self.refuse(at, "named windows are not translated")),
+        }
+        self.apply(at, &called, values, &call)
+    }
+
+    fn sort_keys(&self, keys: &[OrderByExpr], scope: &Scope<'_>) -> Result<String, Diagnostic> {
+        let mut out = Vec::new();
+        for key in keys {
+            let said = self.value(&key.expr, scope)?;
+            self.sortable(&key.expr, said.kind, true)?;
+            out.push(self.direction(key, said.sql)?);
+        }
+        Ok(out.join(", "))
+    }
+
+    fn window(&self, at: &Expr, spec: &WindowSpec, scope: &Scope<'_>) -> Result<String, Diagnostic> {
+        if spec.window_name.is_some() {
+            return Err(self.refuse(at, "named windows are not translated"));
+        }
+        let mut parts = Vec::new();
+        if !spec.partition_by.is_empty() {
+            let mut keys = Vec::new();
+            for key in &spec.partition_by {
+                let said = self.value(key, scope)?;
+                if !self.by_bytes(said.kind) {
+                    return Err(self.refuse(key, format!("partitioning by {} compares more than its bytes", said.kind.words())));
+                }
+                // A bare number is no column's place here.
+                keys.push(self.typed(key, said)?.sql);
+            }
+            parts.push(format!("PARTITION BY {}", keys.join(", ")));
+        }
+        if !spec.order_by.is_empty() {
+            parts.push(format!("ORDER BY {}", self.sort_keys(&spec.order_by, scope)?));
+        }
+        if let Some(frame) = &spec.window_frame {
+            parts.push(self.frame(at, frame)?);
+        }
+        Ok(format!(" OVER ({})", parts.join(" ")))
+    }
+
+    fn frame(&self, at: &Expr, frame: &WindowFrame) -> Result<String, Diagnostic> {
+        let bound = |bound: &WindowFrameBound| -> Result<String, Diagnostic> {
+            let (offset, word) = match bound {
+                WindowFrameBound::CurrentRow => return Ok("CURRENT ROW".to_owned()),
+                WindowFrameBound::Preceding(offset) => (offset, "PRECEDING"),
+                WindowFrameBound::Following(offset) => (offset, "FOLLOWING"),
+            };
+            match offset {
+                None => Ok(format!("UNBOUNDED {word}")),
+                Some(n) if frame.units == WindowFrameUnits::Rows && n.to_string().bytes().all(|b| b.is_ascii_digit()) => Ok(format!("{n} {word}")),
+                Some(_) => Err(self.refuse(at, "this frame of a window is not translated")),
+            }
+        };
+        let units = match frame.units {
+            WindowFrameUnits::Rows => "ROWS",
+            WindowFrameUnits::Range => "RANGE",
+            WindowFrameUnits::Groups => return Err(self.refuse(at, "GROUPS in a window is not translated")),
+        };
+        let start = bound(&frame.start_bound)?;
+        Ok(match &frame.end_bound {
+            None => format!("{units} {start}"),
+            Some(end) => format!("{units} BETWEEN {start} AND {}", bound(end)?),
+        })
+    }
+}

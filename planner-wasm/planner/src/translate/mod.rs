@@ -1,0 +1,153 @@
+//! A query of one dialect as the text of another that means the same (SPEC T9).
+//!
+//! Legality: every construct is on a list. Names, joins, set operations, grouping, windows and CASE mean the same in all
+//! dialects that have them and are written out with every name qualified and every NULL order said; a function,
+//! an operator or a cast is written only by a rule of both sheets for the very types at hand; text is compared, grouped
+//! or sorted only where its bytes decide. Anything else is DVT003 with its place. Nothing is passed on unread.
+
+mod expression;
+mod function;
+mod kind;
+mod query;
+mod scope;
+mod select;
+mod special;
+
+use crate::catalog::{Catalog, Collation};
+use crate::dialect::DialectSheet;
+use crate::meaning::{Meaning, Writes};
+use crate::parse::COMPILED;
+use crate::residual::Table;
+use crate::types::CanonicalType;
+use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
+use kind::Kind;
+use scope::Scope;
+use sqlparser::ast::{Query, Spanned};
+
+/// A query and what it is translated with.
+pub struct Translation<'a> {
+    /// The text that `query` was read from.
+    pub sql: &'a str,
+    pub query: &'a Query,
+    pub tables: &'a [Table],
+    pub catalog: &'a Catalog,
+    pub model: &'a DialectSheet,
+    pub compute: &'a DialectSheet,
+}
+
+impl Translation<'_> {
+    /// The text for the compute, with scans in the place of relations.
+    ///
+    /// # Errors
+    /// `DVT003` at the first construct whose meaning cannot be kept.
+    pub fn text(&self) -> Result<String, Diagnostic> {
+        let unknown = |sheet: &DialectSheet, what: &str| {
+            let message = format!("the dialect `{}` does not say {what}, so that `{}` cannot be translated into `{}`", sheet.name, self.model.name, self.compute.name);
+            Diagnostic::error(Code::NotTranslatable, message).hint(format!("write the model in the compute's dialect and say config(dialect='{}')", self.compute.name))
+        };
+        let meaning = self.model.meaning.as_ref().ok_or_else(|| unknown(self.model, "what its constructs mean"))?;
+        let writes = self.compute.compute.as_ref().ok_or_else(|| unknown(self.compute, "how it writes others' meanings"))?;
+        let translator = Translator { of: self, meaning, writes, index: LineIndex::new(self.sql) };
+        translator.query(self.query, &Scope::default(), query::Place::Outermost).map(|said| said.sql)
+    }
+}
+
+struct Translator<'a> {
+    of: &'a Translation<'a>,
+    meaning: &'a Meaning,
+    writes: &'a Writes,
+    index: LineIndex,
+}
+
+/// An expression in the compute's words.
+#[derive(Debug, Clone)]
+struct Said {
+    sql: String,
+    kind: Kind,
+    /// The value of a string in the text.
+    string: Option<String>,
+    /// A number in the text, whose type there may be another than here.
+    number: Option<i128>,
+    /// The outcome of a comparison, which is a number in some dialects.
+    compared: bool,
+}
+
+impl Said {
+    fn new(sql: impl Into<String>, kind: Kind) -> Self {
+        Self { sql: sql.into(), kind, string: None, number: None, compared: false }
+    }
+    fn truth(sql: impl Into<String>) -> Self {
+        Self { compared: true, ..Self::new(sql, Kind::of(CanonicalType::Bool)) }
+    }
+}
+
+impl Translator<'_> {
+    fn refuse(&self, at: &impl Spanned, why: impl std::fmt::Display) -> Diagnostic {
+        let message = format!("{why}; the model is written in `{}`, the compute runs `{}`", self.of.model.name, self.of.compute.name);
+        let out = Diagnostic::error(Code::NotTranslatable, message)
+            .hint(format!("write it in another way, or write the model in the compute's dialect and say config(dialect='{}')", self.of.compute.name));
+        let start = at.span().start;
+        if start.line == 0 { out } else { out.at(Span::new(COMPILED, start.line as u32, start.column as u32)) }
+    }
+
+    fn quote(&self, name: &str) -> String {
+        self.of.compute.quote(name)
+    }
+
+    fn type_name(&self, at: &impl Spanned, kind: CanonicalType) -> Result<String, Diagnostic> {
+        self.writes.name(kind).ok_or_else(|| self.refuse(at, format!("the compute has no type for {kind}")))
+    }
+
+    /// The type that values have which stand for one another; None where they have none, or keep one each.
+    fn common(&self, a: Kind, b: Kind) -> Option<Kind> {
+        let mixed = |a: CanonicalType, b: CanonicalType| a.family() != b.family();
+        match (a, b) {
+            (Kind::Of(x, _), Kind::Of(y, _)) if self.meaning.mixes && mixed(x, y) => None,
+            (Kind::Literal, Kind::Of(x, _)) | (Kind::Of(x, _), Kind::Literal) if self.meaning.mixes && x != CanonicalType::Text => None,
+            _ => kind::common(a, b),
+        }
+    }
+
+    /// As a value of its own type: numbers and truth values of the text get the type that they have in the dialect.
+    fn typed(&self, at: &impl Spanned, said: Said) -> Result<Said, Diagnostic> {
+        if said.compared && !self.meaning.truth {
+            let kind = self.meaning.whole.1;
+            return Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), Kind::of(kind)));
+        }
+        if let (Some(number), Kind::Of(kind, _)) = (said.number, said.kind) {
+            // What the compute takes a whole number for.
+            let there = if i32::try_from(number).is_ok() { CanonicalType::Int(32) } else { CanonicalType::Int(64) };
+            if kind != there {
+                return Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), said.kind));
+            }
+        }
+        Ok(Said { number: None, ..said })
+    }
+
+    /// As a value of `kind`, which holds all of its values.
+    fn widened(&self, at: &impl Spanned, said: Said, kind: Kind) -> Result<Said, Diagnostic> {
+        match (said.kind, kind) {
+            (Kind::Literal, Kind::Of(wanted, _)) if wanted != CanonicalType::Text => self.adopt(at, said, wanted),
+            (Kind::Null | Kind::Literal, _) => Ok(Said { kind, ..said }),
+            (Kind::Of(have, _), Kind::Of(wanted, _)) if have != wanted => {
+                Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, wanted)?), kind))
+            }
+            _ => self.typed(at, said),
+        }
+    }
+
+    /// Whether equal values are those with equal bytes.
+    fn by_bytes(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Literal => self.meaning.literals_binary,
+            Kind::Of(CanonicalType::Text, collation) => collation == Collation::Binary,
+            Kind::Of(CanonicalType::Json | CanonicalType::Interval, _) => false,
+            Kind::Null | Kind::Of(..) => true,
+        }
+    }
+
+    /// Whether values have the same order in both dialects.
+    fn ordered(&self, kind: Kind) -> bool {
+        self.by_bytes(kind) && (!kind.is_text() || self.meaning.order_by_bytes)
+    }
+}
