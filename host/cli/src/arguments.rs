@@ -57,6 +57,25 @@ pub struct Global {
     pub quiet: bool,
     #[arg(long, global = true, hide = true, overrides_with = "quiet")]
     pub no_quiet: bool,
+    /// Keep the rows that tests find
+    #[arg(long, global = true, overrides_with = "no_store_failures")]
+    pub store_failures: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "store_failures")]
+    pub no_store_failures: bool,
+    /// Read relations without their rows
+    #[arg(long, global = true, overrides_with = "no_empty")]
+    pub empty: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "empty")]
+    pub no_empty: bool,
+    /// Read a span of time of relations with an event_time: '3 days', or a mapping of start and end
+    #[arg(long, global = true, value_name = "SPAN")]
+    pub sample: Option<String>,
+    /// Where the batches of microbatch models start
+    #[arg(long, global = true, value_name = "TIME", requires = "event_time_end")]
+    pub event_time_start: Option<String>,
+    /// Where the batches of microbatch models end
+    #[arg(long, global = true, value_name = "TIME", requires = "event_time_start")]
+    pub event_time_end: Option<String>,
     /// No colours
     #[arg(long, alias = "no-use-colors", global = true)]
     pub no_color: bool,
@@ -111,6 +130,11 @@ pub enum Command {
         /// Show the first rows of each seed afterwards
         #[arg(long)]
         show: bool,
+    },
+    /// Take the selected snapshots
+    Snapshot {
+        #[command(flatten)]
+        selection: Selection,
     },
     /// Run the selected tests
     Test {
@@ -251,6 +275,8 @@ fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
         (&mut g.full_refresh, g.no_full_refresh, "full-refresh"),
         (&mut g.fail_fast, g.no_fail_fast, "fail-fast"),
         (&mut g.quiet, g.no_quiet, "quiet"),
+        (&mut g.store_failures, g.no_store_failures, "store-failures"),
+        (&mut g.empty, g.no_empty, "empty"),
     ] {
         if *on && off {
             let negative_last = last(&format!("--no-{name}")) > last(&format!("--{name}"));

@@ -7,11 +7,11 @@ use dvt_project::RelationName;
 
 /// Where the rows of one run wait beside `relation`: `<identifier>__dvt_<run8>` in the same schema.
 ///
-/// `limit` is the product's identifier length in bytes; a long name is cut and told apart by a hash.
+/// `limit` is the product's identifier length in bytes, 0 for none; a long name is cut and told apart by a hash.
 pub fn staging_name(relation: &RelationName, run: &str, limit: usize) -> RelationName {
     let run: String = run.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     let suffix = format!("__dvt_{run}");
-    let room = limit.saturating_sub(suffix.len());
+    let room = if limit == 0 { usize::MAX } else { limit.saturating_sub(suffix.len()) };
     let identifier = if relation.identifier.len() <= room {
         relation.identifier.clone()
     } else {

@@ -34,7 +34,7 @@ impl Artifacts {
     /// Below `compiled/` or `run/`; a generic test has a file of its own below its YAML file's name, as in dbt.
     fn place(&self, kind: &str, node: &Node) -> PathBuf {
         let mut path = PathBuf::from(kind).join(&node.package).join(&node.path);
-        if node.test.as_ref().is_some_and(|t| t.generic.is_some()) {
+        if node.test.as_ref().is_some_and(|t| t.generic.is_some()) || path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
             path = path.join(format!("{}.sql", if node.alias.is_empty() { &node.name } else { &node.alias }));
         }
         path

@@ -172,13 +172,16 @@ impl Database {
     }
 }
 
+/// A statement is one target's: what it reads must be there.
+fn one_target(target: &TargetName, reads: &[RelationRef]) -> Result<(), Diagnostic> {
+    let Some(other) = reads.iter().find(|r| r.target != *target) else { return Ok(()) };
+    let message = format!("a statement for target `{target}` reads `{}` of target `{}`", other.name.identifier, other.target);
+    Err(Diagnostic::error(Code::SqlRelationUnknown, message).hint("a template's query runs on one target; put the join into a model and read that"))
+}
+
 impl Runtime for Database {
     fn execute(&self, target: &TargetName, sql: &str, reads: &[RelationRef], options: Execute) -> Result<QueryResult, Diagnostic> {
-        if let Some(other) = reads.iter().find(|r| r.target != *target) {
-            let message = format!("a statement for target `{target}` reads `{}` of target `{}`", other.name.identifier, other.target);
-            return Err(Diagnostic::error(Code::SqlRelationUnknown, message)
-                .hint("a template's query runs on one target; put the join into a model and read that"));
-        }
+        one_target(target, reads)?;
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).push(sql.trim().trim_end_matches(';').to_owned());
         if options.fetch {
             let rows = self.run(target, sql, |s| s.query(sql, options.limit))?;
@@ -229,6 +232,12 @@ impl Runtime for Database {
         let known = self.fresh(target, std::slice::from_ref(name))?;
         let columns = meant(&known, name).map(|k| k.schema.columns.as_slice()).unwrap_or_default();
         Ok(columns.iter().map(|c| ColumnFacts { name: c.name.clone(), data_type: c.native.clone() }).collect())
+    }
+
+    fn describe(&self, target: &TargetName, sql: &str, reads: &[RelationRef]) -> Result<Vec<ColumnFacts>, Diagnostic> {
+        one_target(target, reads)?;
+        let columns = self.run(target, sql, |s| s.describe(sql))?;
+        Ok(columns.into_iter().map(|c| ColumnFacts { name: c.name, data_type: c.native }).collect())
     }
 
     fn relations_changed(&self, target: &TargetName) {

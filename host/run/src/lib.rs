@@ -4,6 +4,7 @@
 //! plugins. Not here: SQL generation, pushdown, drivers.
 
 mod artifacts;
+mod batches;
 mod contract;
 mod csv;
 mod database;

@@ -152,6 +152,10 @@ fn input(settings: &Settings, home: &Home, root: &Path, plugins: &Plugins, start
         return Err(Diagnostic::error(Code::ProfileNotFound, format!("there is no {}", home.profiles.display()))
             .hint("`dvt init` writes one; --profiles-dir names another folder"));
     }
+    let mut flags = settings.arguments();
+    if let Some(sample) = &settings.sample {
+        flags.insert("sample".to_owned(), crate::batches::sample(sample, started)?);
+    }
     let mut adapters = BTreeMap::new();
     let mut adapter_packages = BTreeMap::new();
     for (kind, adapter) in plugins.adapters() {
@@ -175,7 +179,7 @@ fn input(settings: &Settings, home: &Home, root: &Path, plugins: &Plugins, start
             id: uuid::Uuid::new_v4().to_string(),
             started_at: iso(started),
             which: settings.which.clone(),
-            flags: settings.arguments(),
+            flags,
         },
     })
 }

@@ -31,7 +31,18 @@ impl Schedule {
     /// Edges between `chosen` nodes, also through nodes that are not chosen. With `tests_first` (build) a node
     /// also waits for the tests of what it reads.
     pub fn new(manifest: &Manifest, graph: &Graph, chosen: &BTreeSet<UniqueId>, tests_first: bool) -> Self {
-        let order: Vec<UniqueId> = graph.order().filter(|id| chosen.contains(*id)).cloned().collect();
+        // A unit test comes just before its model and waits for what that reads.
+        let mut units: BTreeMap<&UniqueId, Vec<&UniqueId>> = BTreeMap::new();
+        for (id, test) in manifest.unit_tests.iter().filter(|(id, _)| chosen.contains(*id)) {
+            if let Some(model) = test.depends_on.nodes.first() {
+                units.entry(model).or_default().push(id);
+            }
+        }
+        let mut order: Vec<UniqueId> = Vec::new();
+        for id in graph.order().filter(|id| !manifest.unit_tests.contains_key(*id)) {
+            order.extend(units.get(id).into_iter().flatten().map(|id| (*id).clone()));
+            order.extend(chosen.contains(id).then(|| id.clone()));
+        }
         let places: BTreeMap<&UniqueId, usize> = order.iter().enumerate().map(|(i, id)| (id, i)).collect();
         // The chosen nodes that a node reads, through nodes that are not chosen.
         let mut above: BTreeMap<&UniqueId, BTreeSet<usize>> = BTreeMap::new();
@@ -48,6 +59,14 @@ impl Schedule {
             above.insert(id, set);
         }
         let mut waits: Vec<BTreeSet<usize>> = order.iter().map(|id| above.get(id).cloned().unwrap_or_default()).collect();
+        for (model, tests) in &units {
+            for place in tests.iter().filter_map(|t| places.get(*t)) {
+                waits[*place] = above.get(*model).cloned().unwrap_or_default();
+                if let Some(model) = places.get(*model) {
+                    waits[*model].insert(*place);
+                }
+            }
+        }
         if tests_first {
             let is_test = |place: usize| manifest.nodes.get(&order[place]).is_some_and(|n| n.resource_type == ResourceType::Test);
             let mut children: Vec<Vec<usize>> = vec![Vec::new(); order.len()];

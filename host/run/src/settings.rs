@@ -22,6 +22,13 @@ pub struct Settings {
     pub full_refresh: bool,
     pub fail_fast: bool,
     pub quiet: bool,
+    pub store_failures: bool,
+    /// Relations are read without their rows.
+    pub empty: bool,
+    /// `3 days`, or a mapping of start and end.
+    pub sample: Option<String>,
+    pub event_time_start: Option<String>,
+    pub event_time_end: Option<String>,
     /// The process's environment, as templates may see it.
     pub env: BTreeMap<String, String>,
     pub working_dir: PathBuf,
@@ -40,7 +47,8 @@ impl Settings {
         let Value::Object(map) = serde_json::json!({
             "which": self.which, "target": self.target, "profile": self.profile, "select": self.select, "exclude": self.exclude,
             "vars": self.vars, "threads": self.threads, "full_refresh": self.full_refresh, "fail_fast": self.fail_fast,
-            "quiet": self.quiet, "compute": self.compute, "no_pushdown": self.no_pushdown,
+            "quiet": self.quiet, "store_failures": self.store_failures, "empty": self.empty, "event_time_start": self.event_time_start,
+            "event_time_end": self.event_time_end, "compute": self.compute, "no_pushdown": self.no_pushdown,
             "project_dir": self.project_dir, "profiles_dir": self.profiles_dir,
         }) else {
             return Map::new();

@@ -18,11 +18,15 @@
 {%- endmacro %}
 
 {% macro should_full_refresh() -%}
+  {#- The first batch made the table; the others add to it. -#}
+  {%- if dvt_batch is not none and dvt_batch.incremental -%}{{ return(False) }}{%- endif -%}
   {%- set configured = config.get('full_refresh') -%}
   {{ return(flags.FULL_REFRESH if configured is none else configured) }}
 {%- endmacro %}
 
 {% macro should_store_failures() -%}
+  {%- set kept_as = config.get('store_failures_as') -%}
+  {%- if kept_as is not none -%}{{ return(kept_as != 'ephemeral') }}{%- endif -%}
   {%- set configured = config.get('store_failures') -%}
   {{ return(flags.STORE_FAILURES if configured is none else configured) }}
 {%- endmacro %}

@@ -71,6 +71,13 @@ where parent.to_field is null
   {{ return(relation) }}
 {%- endmacro %}
 
+{% macro get_limit_subquery_sql(sql, limit) -%}{{ return(adapter.dispatch('get_limit_subquery_sql', 'dbt')(sql, limit)) }}{%- endmacro %}
+{% macro default__get_limit_subquery_sql(sql, limit) -%}
+select * from (
+{{ sql }}
+) dbt_internal_rows{{ ' limit ' ~ limit if limit is not none }}
+{%- endmacro %}
+
 {% macro get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}
   {{ return(adapter.dispatch('get_test_sql', 'dbt')(main_sql, fail_calc, warn_if, error_if, limit)) }}
 {%- endmacro %}
@@ -80,8 +87,6 @@ select
   case when {{ fail_calc }} {{ warn_if }} then 1 else 0 end as should_warn,
   case when {{ fail_calc }} {{ error_if }} then 1 else 0 end as should_error
 from (
-{% if limit is not none %}select * from (
-{{ main_sql }}
-) dbt_internal_rows limit {{ limit }}{% else %}{{ main_sql }}{% endif %}
+{{ get_limit_subquery_sql(main_sql, limit) if limit is not none else main_sql }}
 ) dbt_internal_test
 {%- endmacro %}

@@ -71,6 +71,18 @@ fn found(scope: &Scope, target: &TargetName, facts: RelationFacts) -> Value {
     Value::from_object(relation)
 }
 
+/// The columns of a query on the node's target.
+fn describe(scope: &Scope, sql: &str) -> Result<Vec<Column>, Error> {
+    let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
+    let (sql, uses) = unmark(sql, &marks);
+    let reads: Vec<RelationRef> = uses.iter().map(|(n, _)| marks[*n].relation.clone()).collect();
+    let Some(runtime) = &scope.runtime else { return Ok(Vec::new()) };
+    let target = &scope.node.target;
+    let quotes = quotes(scope, target);
+    let columns = runtime.describe(target, &sql, &reads).map_err(coded)?;
+    Ok(columns.into_iter().map(|c| Column { name: c.name, data_type: c.data_type, quotes: quotes.clone() }).collect())
+}
+
 /// Runs text on the node's target.
 pub fn execute(scope: &Scope, sql: &str, auto_begin: bool, fetch: bool, limit: Option<usize>) -> Result<QueryResult, Error> {
     let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
@@ -303,7 +315,26 @@ impl Object for Adapter {
             }
             "verify_database" => Ok(Value::from("")),
             "valid_incremental_strategies" => Ok(list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec())),
-            "supports" | "standardize_grants_dict" | "is_replaceable" => Ok(Value::from(false)),
+            "supports" | "is_replaceable" => Ok(Value::from(false)),
+            "find_macro" => {
+                let [name, package] = bind(method, ["name", "package"], args)?;
+                let name = need_text(method, "name", name)?;
+                let package = package.filter(|p| !p.is_none() && !p.is_undefined()).map(|p| p.to_string());
+                let found = match &package {
+                    Some(p) => scope.macros().find_in(p, &name),
+                    None => scope.macros().find(&scope.node.package, &name),
+                };
+                let entry = found.ok_or_else(|| match &package {
+                    Some(p) => fail(Code::MacroNotFound, format!("package `{p}` has no macro `{name}`")),
+                    None => fail(Code::MacroNotFound, format!("no macro is named `{name}`")),
+                })?;
+                Ok(Value::from_object(MacroValue { entry: entry.clone(), scope: scope.clone() }))
+            }
+            "get_column_schema_from_query" => {
+                let [sql] = bind(method, ["sql"], args)?;
+                let columns = describe(scope, &need_text(method, "sql", sql)?)?;
+                Ok(list(columns.into_iter().map(Value::from_object).collect()))
+            }
             "get_incremental_strategy_macro" => {
                 let [_context, strategy] = bind(method, ["model_context", "strategy"], args)?;
                 let strategy = need_text(method, "strategy", strategy)?.replace('+', "_");
@@ -312,7 +343,7 @@ impl Object for Adapter {
                     Some(entry) => Ok(Value::from_object(MacroValue { entry: entry.clone(), scope: scope.clone() })),
                     None => Err(coded(
                         Diagnostic::error(Code::ConfigInvalid, format!("`{strategy}` is no incremental strategy: no macro `{name}` exists"))
-                            .hint("known strategies: append, delete+insert, merge"),
+                            .hint("known strategies: append, delete+insert, merge, microbatch, and those that a macro get_incremental_<name>_sql gives"),
                     )),
                 }
             }

@@ -24,8 +24,17 @@ impl Config {
         {
             return Some(from_json(value));
         }
+        if key == "snapshot_table_column_names" && scope.node.resource_type == dvt_project::ResourceType::Snapshot {
+            return Some(from_json(&snapshot_columns(scope.node.config.get("snapshot_meta_column_names"))));
+        }
         scope.node.config.get(key).filter(|v| !v.is_null()).map(from_json)
     }
+}
+
+/// The columns that snapshots add, each by its own name or the one that `snapshot_meta_column_names` gives it.
+fn snapshot_columns(named: Option<&serde_json::Value>) -> serde_json::Value {
+    let own = ["dbt_valid_to", "dbt_valid_from", "dbt_scd_id", "dbt_updated_at", "dbt_is_deleted"];
+    own.iter().map(|name| ((*name).to_owned(), named.and_then(|n| n.get(*name)).filter(|v| v.is_string()).cloned().unwrap_or_else(|| (*name).into()))).collect()
 }
 
 impl Object for Config {

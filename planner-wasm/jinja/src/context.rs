@@ -51,6 +51,9 @@ pub fn lookup(scope: &Arc<Scope>, name: &str) -> Option<Value> {
     if let Some(value) = scope.extra(name) {
         return Some(value);
     }
+    if let Some(value) = overridden(scope, name) {
+        return Some(value);
+    }
     if let Some(entry) = scope.macros().find(&scope.node.package, name) {
         return Some(Value::from_object(MacroValue { entry: entry.clone(), scope: scope.clone() }));
     }
@@ -70,6 +73,7 @@ fn builtin(scope: &Arc<Scope>, name: &str) -> Option<Value> {
     let node = &scope.node;
     Some(match name {
         "config" => Value::from_object(Config(scope.clone())),
+        "this" if crate::refs::unit_input(scope, node.unique_id.as_str()).is_some() => crate::refs::unit_input(scope, node.unique_id.as_str())?,
         "this" => scope.this().map_or_else(|| Value::from(()), Value::from_object),
         "target" => target_value(manifest, &node.target),
         "adapter" => Value::from_object(Adapter(scope.clone())),
@@ -104,6 +108,7 @@ fn builtin(scope: &Arc<Scope>, name: &str) -> Option<Value> {
             let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
             python::from_json(node.config.get(key).unwrap_or(&Json::Array(Vec::new())))
         }
+        "dvt_batch" => scope.overlay.batch.as_ref().map_or_else(|| Value::from(()), |b| python::from_json(&json!({"incremental": !b.first}))),
         "sql" | "compiled_code" | "dvt_staged_relation" | "dvt_part" => Value::from(()),
         "context_macro_stack" => python::list(Vec::new()),
         _ => return None,
@@ -131,7 +136,35 @@ fn node_value(scope: &Scope) -> Value {
     {
         map.insert("compiled_code".into(), Json::String(sql.to_string()));
     }
-    python::from_json(&value)
+    let node = python::from_json(&value);
+    match &scope.overlay.batch {
+        // Its times are moments, which JSON has not.
+        Some(batch) => {
+            let entries = python::entries_of(&node).unwrap_or_default();
+            let batch = (Value::from("batch"), batch.value());
+            Value::from_object(python::PyDict::new(entries.into_iter().chain([batch]).collect::<Vec<_>>()))
+        }
+        None => node,
+    }
+}
+
+/// A macro that a unit test replaces by a value.
+pub fn overridden(scope: &Scope, name: &str) -> Option<Value> {
+    let value = scope.overlay.unit.as_ref()?.macros.get(name)?;
+    Some(Value::from_object(Constant(python::from_json(value))))
+}
+
+/// Called with anything, it gives one value.
+#[derive(Debug)]
+struct Constant(Value);
+
+impl Object for Constant {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        Ok(self.0.clone())
+    }
 }
 
 /// Renders text with what this scope sees.
@@ -180,6 +213,10 @@ impl Object for Function {
             }
             "env_var" => {
                 let [key, default] = bind("env_var", ["var", "default"], args)?;
+                let key_text = key.as_ref().map(ToString::to_string).unwrap_or_default();
+                if let Some(value) = scope.overlay.unit.as_ref().and_then(|u| u.env_vars.get(&key_text)) {
+                    return Ok(Value::from(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+                }
                 env_var(&scope.shared.input.env, &need_text("env_var", "var", key)?, default, Secrets::Hidden)
             }
             "return" => {
@@ -330,8 +367,12 @@ impl Object for Exceptions {
                 }
                 Ok(Value::from(""))
             }
-            "raise_compiler_error" | "raise_parsing_error" | "raise_database_error" | "raise_dependency_error" | "raise_not_implemented" | "raise_contract_error" => {
+            "raise_compiler_error" | "raise_parsing_error" | "raise_database_error" | "raise_dependency_error" | "raise_not_implemented" => {
                 Err(fail(Code::CompilerRaised, message()))
+            }
+            "raise_contract_error" => {
+                let [yaml, sql] = bind(method, ["yaml_columns", "sql_columns"], args)?;
+                Err(coded(crate::contract::mismatch(&self.0.node, &yaml.unwrap_or_default(), &sql.unwrap_or_default())))
             }
             "missing_config" => Err(fail(Code::ConfigInvalid, format!("a required config is missing: {}", positional.get(1).cloned().unwrap_or_default()))),
             "missing_materialization" => Err(fail(Code::MaterializationUnsupported, message())),

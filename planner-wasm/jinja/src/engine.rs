@@ -4,6 +4,7 @@ use crate::compiled::{Compiled, Materialized, RelationUse, Rows, TestQuery};
 use crate::context;
 use crate::errors;
 use crate::global;
+use crate::overlay::Overlay;
 use crate::macros::{self, GLOBAL, MacroFile, Macros, Sources, TemplateSource};
 use crate::python::{self, from_json, list, to_json};
 use crate::refs;
@@ -25,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug, Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    overlay: Arc<Overlay>,
 }
 
 /// A file's macros as `parse` and `Engine::new` both read them.
@@ -157,11 +159,17 @@ impl Engine {
         let skeleton = dvt_project::skeleton(&input, &strings)?;
         let files = macro_files(&skeleton);
         let shared = shared(Arc::unwrap_or_clone(manifest), input, &files)?;
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), overlay: Arc::default() })
     }
 
     pub(crate) fn of(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), overlay: Arc::default() }
+    }
+
+    /// The same templates with what one run of a node adds.
+    #[must_use]
+    pub fn with(&self, overlay: Overlay) -> Self {
+        Self { shared: self.shared.clone(), overlay: Arc::new(overlay) }
     }
 
     pub fn manifest(&self) -> &Arc<Manifest> {
@@ -178,8 +186,8 @@ impl Engine {
         node.cloned().map(Arc::new).ok_or_else(|| Diagnostic::error(Code::Internal, format!("no node is named `{id}`")))
     }
 
-    fn scope(&self, node: Arc<Node>, phase: Phase, runtime: Option<Arc<dyn Runtime>>) -> Arc<Scope> {
-        Arc::new(Scope::new(self.shared.clone(), node, phase, runtime))
+    pub(crate) fn scope(&self, node: Arc<Node>, phase: Phase, runtime: Option<Arc<dyn Runtime>>) -> Arc<Scope> {
+        Arc::new(Scope::new(self.shared.clone(), node, phase, runtime).with_overlay(self.overlay.clone()))
     }
 
     /// Renders a node's SQL with its ephemeral parents inlined; `execute` is true exactly when a runtime is given.
@@ -194,7 +202,8 @@ impl Engine {
     fn compile_node(&self, node: &Arc<Node>, runtime: Option<Arc<dyn Runtime>>) -> Result<Compiled, Diagnostic> {
         let mut ctes: Vec<(UniqueId, Compiled)> = Vec::new();
         let own = self.render_node(node, runtime.as_ref(), &mut ctes, &mut vec![node.unique_id.clone()])?;
-        Ok(inject(own, ctes, &self.shared.manifest))
+        let given = |id: &UniqueId| self.overlay.unit.as_ref().and_then(|u| u.inputs.get(id.as_str())).map(|(name, _)| format!("__dbt__cte__{name}"));
+        Ok(inject(own, ctes, &|id| given(id).or_else(|| self.shared.manifest.nodes.get(id).map(refs::cte_name)).unwrap_or_default()))
     }
 
     fn render_node(
@@ -228,6 +237,12 @@ impl Engine {
         let (ephemerals, is_incremental) = (captures.ephemerals.clone(), captures.is_incremental);
         drop(captures);
         for id in ephemerals {
+            if let Some((_, text)) = self.overlay.unit.as_ref().and_then(|u| u.inputs.get(id.as_str())) {
+                if !ctes.iter().any(|(c, _)| *c == id) {
+                    ctes.push((id, Compiled { sql: text.clone(), ..Compiled::default() }));
+                }
+                continue;
+            }
             if path.contains(&id) {
                 return Err(Diagnostic::error(Code::Cycle, format!("ephemeral model `{id}` reads itself")).about(id.as_str()));
             }
@@ -251,7 +266,7 @@ impl Engine {
         self.compile_node(&Arc::new(node), runtime)
     }
 
-    fn call(&self, scope: &Arc<Scope>, name: &str, args: &[Value]) -> Result<Value, Diagnostic> {
+    pub(crate) fn call(&self, scope: &Arc<Scope>, name: &str, args: &[Value]) -> Result<Value, Diagnostic> {
         let entry = scope.macros().find(&scope.node.package, name).ok_or_else(|| Diagnostic::error(Code::MacroNotFound, format!("no macro is named `{name}`")))?.clone();
         self.call_entry(scope, &entry, args)
     }
@@ -268,22 +283,33 @@ impl Engine {
 
     /// The counting query of a test, around its compiled text.
     pub fn test_query(&self, id: &UniqueId, compiled: &Compiled) -> Result<TestQuery, Diagnostic> {
-        /// Stands for the test's text while the query around it is rendered.
-        const HOLE: &str = "\u{F8FF}dvt\u{F8FF}";
         let node = self.node(id)?;
         let scope = self.scope(node.clone(), Phase::Run, None);
         let text = |key: &str, usual: &str| node.config.get(key).map_or_else(|| usual.to_owned(), |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
         let limit = node.config.get("limit").filter(|l| !l.is_null()).map_or_else(|| Value::from(()), from_json);
         let (warn_if, error_if) = (text("warn_if", "!= 0"), text("error_if", "!= 0"));
         let args = [Value::from(HOLE), Value::from(text("fail_calc", "count(*)")), Value::from(warn_if.as_str()), Value::from(error_if.as_str()), limit];
-        let around = self.call(&scope, "get_test_sql", &args)?.to_string();
-        let Some((head, tail)) = around.split_once(HOLE) else {
-            return Err(Diagnostic::error(Code::JinjaError, "the macro `get_test_sql` does not use its first argument").about(id.as_str()));
-        };
-        let by = head.len();
-        let relations = compiled.relations.iter().map(|u| RelationUse { at: u.at.iter().map(|r| r.start + by..r.end + by).collect(), ..u.clone() }).collect();
-        let compiled = Compiled { sql: format!("{head}{}{tail}", compiled.sql), relations, ..compiled.clone() };
+        let compiled = around(compiled, &self.call(&scope, "get_test_sql", &args)?.to_string(), HOLE)
+            .ok_or_else(|| Diagnostic::error(Code::JinjaError, "the macro `get_test_sql` does not use its first argument").about(id.as_str()))?;
         Ok(TestQuery { compiled, severity: text("severity", "ERROR").to_ascii_lowercase(), warn_if, error_if })
+    }
+
+    /// The query of a stored test's rows: at most as many as its `limit` says.
+    pub fn limited(&self, id: &UniqueId, compiled: &Compiled) -> Result<Compiled, Diagnostic> {
+        let node = self.node(id)?;
+        let Some(limit) = node.config.get("limit").filter(|l| !l.is_null()) else { return Ok(compiled.clone()) };
+        let scope = self.scope(node.clone(), Phase::Run, None);
+        let text = self.call(&scope, "get_limit_subquery_sql", &[Value::from(HOLE), from_json(limit)])?.to_string();
+        around(compiled, &text, HOLE).ok_or_else(|| Diagnostic::error(Code::JinjaError, "the macro `get_limit_subquery_sql` does not use its first argument").about(id.as_str()))
+    }
+
+    /// Everything of a relation, as a test's rows are read back.
+    pub fn all_of(&self, target: &TargetName, name: &RelationName) -> Compiled {
+        let rendered = self.rendered(target, name);
+        let head = "select * from ";
+        let at = head.len()..head.len() + rendered.len();
+        let relation = dvt_project::RelationRef { target: target.clone(), name: name.clone() };
+        Compiled { sql: format!("{head}{rendered}"), relations: vec![RelationUse { relation, unique_id: None, rendered, at: vec![at] }], ..Compiled::default() }
     }
 
     /// Runs the node's materialization macro with its hooks.
@@ -292,10 +318,13 @@ impl Engine {
         let node = self.node(id)?;
         let name = match node.resource_type {
             ResourceType::Seed => "seed",
+            ResourceType::Test => "test",
+            ResourceType::Snapshot => node.config_str("materialized").unwrap_or("snapshot"),
             _ => node.materialized(),
         };
         // A federated view has nothing to look at but its own rows: it is a table (SPEC T5, DVT001).
         let name = if staged.is_some() && name == "view" { "table" } else { name };
+        let batch = self.overlay.batch.as_ref();
         let scope = self.scope(node.clone(), Phase::Run, Some(runtime));
         let entry = scope.macros().materialization(name, &scope.prefixes()).cloned().ok_or_else(|| {
             Diagnostic::error(Code::MaterializationUnsupported, format!("no materialization is named `{name}` for adapter `{}`", node.adapter))
@@ -306,6 +335,13 @@ impl Engine {
         scope.set_extra("sql", Value::from(sql));
         scope.set_extra("compiled_code", Value::from(sql));
         scope.set_extra("dvt_part", Value::from(part));
+        if let Some(batch) = batch {
+            // The hooks before are the first batch's, those after the last one's.
+            let hooks = [("pre_hooks", batch.first), ("post_hooks", batch.last)];
+            for (name, _) in hooks.into_iter().filter(|(_, runs)| !runs) {
+                scope.set_extra(name, list(Vec::new()));
+            }
+        }
         if let Some(staged) = staged {
             let mut relation = scope.relation(&node.target, staged.clone(), None, None);
             relation.kind = Some("table".to_owned());
@@ -386,6 +422,17 @@ impl Engine {
     }
 }
 
+/// Stands for a query's text while what is around it is rendered.
+const HOLE: &str = "\u{F8FF}dvt\u{F8FF}";
+
+/// The query inside `text`, at the hole; its relations move along.
+fn around(compiled: &Compiled, text: &str, hole: &str) -> Option<Compiled> {
+    let (head, tail) = text.split_once(hole)?;
+    let by = head.len();
+    let relations = compiled.relations.iter().map(|u| RelationUse { at: u.at.iter().map(|r| r.start + by..r.end + by).collect(), ..u.clone() }).collect();
+    Some(Compiled { sql: format!("{head}{}{tail}", compiled.sql), relations, ..compiled.clone() })
+}
+
 /// A node for what belongs to no node.
 pub(crate) fn operation(manifest: &Manifest, name: &str, package: &str, target: &TargetName) -> Node {
     let adapter = manifest.targets.get(target).map(|t| t.adapter.clone()).unwrap_or_default();
@@ -406,7 +453,7 @@ pub(crate) fn operation(manifest: &Manifest, name: &str, package: &str, target: 
 }
 
 /// Puts the ephemerals' text before the node's as dbt does: into its `with`, or as a new one.
-fn inject(own: Compiled, ctes: Vec<(UniqueId, Compiled)>, manifest: &Manifest) -> Compiled {
+fn inject(own: Compiled, ctes: Vec<(UniqueId, Compiled)>, cte_name: &dyn Fn(&UniqueId) -> String) -> Compiled {
     if ctes.is_empty() {
         return own;
     }
@@ -436,7 +483,7 @@ fn inject(own: Compiled, ctes: Vec<(UniqueId, Compiled)>, manifest: &Manifest) -
         }
     };
     for (i, (id, cte)) in ctes.iter().enumerate() {
-        let name = manifest.nodes.get(id).map(refs::cte_name).unwrap_or_default();
+        let name = cte_name(id);
         out.sql.push_str(&format!("{} {name} as (\n", if i > 0 { "," } else { "" }));
         shift(&cte.relations, out.sql.len(), &mut moved);
         out.sql.push_str(&cte.sql);

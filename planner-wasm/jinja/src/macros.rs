@@ -271,10 +271,16 @@ impl fmt::Debug for PackageValue {
 
 impl Object for PackageValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        if let Some(value) = crate::context::overridden(&self.scope, &format!("{}.{}", self.package, key.as_str()?)) {
+            return Some(value);
+        }
         let entry = self.scope.macros().find_in(&self.package, key.as_str()?)?;
         Some(Value::from_object(MacroValue { entry: entry.clone(), scope: self.scope.clone() }))
     }
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        if let Some(value) = crate::context::overridden(&self.scope, &format!("{}.{method}", self.package)) {
+            return value.call(state, args);
+        }
         match self.scope.macros().find_in(&self.package, method) {
             Some(entry) => call(entry, &self.scope, state.env(), args),
             None => Err(errors::fail(dvt_diagnostic::Code::MacroNotFound, format!("package `{}` has no macro `{method}`", self.package))),

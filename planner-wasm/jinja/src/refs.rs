@@ -96,6 +96,9 @@ pub fn reference(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
         return Ok(Value::from_object(relation));
     }
     let node = resolve(&scope.shared.names, manifest, &scope.node.package, &call).map_err(coded)?;
+    if let Some(given) = unit_input(scope, node.unique_id.as_str()) {
+        return Ok(given);
+    }
     if node.is_ephemeral() {
         let mut captures = scope.captures();
         if !captures.ephemerals.contains(&node.unique_id) {
@@ -106,9 +109,27 @@ pub fn reference(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
         let mut relation = scope.relation(&scope.node.target, name, Some(node.unique_id.clone()), None);
         relation.cte = Some(cte_name(node));
         relation.kind = Some("cte".to_owned());
+        relation.wrap = crate::overlay::wrap(scope, &node.config)?;
         return Ok(Value::from_object(relation));
     }
-    Ok(Value::from_object(node_relation(scope, node)?))
+    let mut relation = node_relation(scope, node)?;
+    relation.wrap = crate::overlay::wrap(scope, &node.config)?;
+    Ok(Value::from_object(relation))
+}
+
+/// The CTE that a unit test puts in an input's place.
+pub fn unit_input(scope: &Arc<Scope>, id: &str) -> Option<Value> {
+    let (name, _) = scope.overlay.unit.as_ref()?.inputs.get(id)?;
+    let mut captures = scope.captures();
+    let id = UniqueId::new(id.to_owned());
+    if !captures.ephemerals.contains(&id) {
+        captures.ephemerals.push(id.clone());
+    }
+    drop(captures);
+    let mut relation = scope.relation(&scope.node.target, RelationName { database: None, schema: None, identifier: name.clone() }, Some(id), None);
+    relation.cte = Some(format!("__dbt__cte__{name}"));
+    relation.kind = Some("cte".to_owned());
+    Some(Value::from_object(relation))
 }
 
 /// dbt's name for an inlined ephemeral.
@@ -157,13 +178,19 @@ pub fn source(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
         }
     }
     let quoting = Some(&found.quoting).filter(|q| !q.is_empty());
-    Ok(Value::from_object(scope.relation(&found.connection, found.relation.clone(), Some(found.unique_id.clone()), quoting)))
+    if let Some(given) = unit_input(scope, found.unique_id.as_str()) {
+        return Ok(given);
+    }
+    let mut relation = scope.relation(&found.connection, found.relation.clone(), Some(found.unique_id.clone()), quoting);
+    relation.wrap = crate::overlay::wrap(scope, &found.config)?;
+    Ok(Value::from_object(relation))
 }
 
 pub fn var_of(scope: &Scope, name: &str) -> Option<Value> {
     let manifest = scope.manifest();
     let package = |p: &str| manifest.vars.get(p).and_then(Json::as_object).and_then(|m| m.get(name));
-    scope.shared.input.vars.get(name).or_else(|| package(&scope.node.package)).or_else(|| manifest.vars.get(name)).map(from_json)
+    let overridden = scope.overlay.unit.as_ref().and_then(|u| u.vars.get(name));
+    overridden.or_else(|| scope.shared.input.vars.get(name)).or_else(|| package(&scope.node.package)).or_else(|| manifest.vars.get(name)).map(from_json)
 }
 
 pub fn var(scope: &Scope, name: &str, default: Option<Value>) -> Result<Value, Error> {

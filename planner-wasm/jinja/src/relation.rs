@@ -82,8 +82,32 @@ pub struct Relation {
     pub include: (bool, bool, bool),
     /// Printed instead: the name of an ephemeral's CTE.
     pub cte: Option<String>,
-    /// A filter that dbt puts around it (`--empty`, `limit`); prints as a subquery.
     pub marks: Option<Arc<Marks>>,
+    /// Prints as a subquery of some of its rows; `.render()` prints the name alone.
+    pub wrap: Option<Wrap>,
+}
+
+/// Which rows of a relation are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrap {
+    Empty,
+    /// From `start` on and before `end`, both as SQL.
+    Window { field: String, start: Option<String>, end: Option<String> },
+}
+
+impl Wrap {
+    /// The text before and after the relation's name.
+    fn around(&self, name: &str) -> (String, String) {
+        match self {
+            Self::Empty => ("(select * from ".to_owned(), format!(" where false limit 0) _dbt_limit_subq_{name}")),
+            Self::Window { field, start, end } => {
+                let from = start.as_ref().map(|s| format!("{field} >= {s}"));
+                let to = end.as_ref().map(|e| format!("{field} < {e}"));
+                let tests: Vec<String> = from.into_iter().chain(to).collect();
+                ("(select * from ".to_owned(), format!(" where {}) _dbt_et_filter_subq_{name}", tests.join(" and ")))
+            }
+        }
+    }
 }
 
 impl Relation {
@@ -160,13 +184,21 @@ impl Object for Relation {
     }
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rendered = Relation::render(self);
+        let around = self.wrap.as_ref().map(|w| w.around(self.cte.as_deref().unwrap_or(&self.name.identifier)));
+        if let Some((before, _)) = &around {
+            f.write_str(before)?;
+        }
         if self.cte.is_none()
             && let Some(marks) = &self.marks
             && let Some(mark) = marks.mark(Mark { relation: self.reference(), unique_id: self.unique_id.clone(), rendered: rendered.clone() })
         {
             write!(f, "{mark}")?;
         }
-        f.write_str(&rendered)
+        f.write_str(&rendered)?;
+        if let Some((_, after)) = &around {
+            f.write_str(after)?;
+        }
+        Ok(())
     }
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
         other.downcast_ref::<Self>().map(|o| self.reference().cmp(&o.reference()).then_with(|| self.cte.cmp(&o.cte)))
@@ -203,7 +235,7 @@ impl Object for Relation {
         let of = |r: Self| Ok(Value::from_object(r));
         let same = (**self).clone();
         match method {
-            "render" => Ok(Value::from(Value::from_object(same).to_string())),
+            "render" => Ok(Value::from(Value::from_object(Self { wrap: None, ..same }).to_string())),
             "include" | "quote" => {
                 let [d, s, i] = bind(method, ["database", "schema", "identifier"], args)?;
                 let mut out = same;

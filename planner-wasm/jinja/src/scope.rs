@@ -1,6 +1,7 @@
 //! What the templates of one node share: the node, its captures, query results, marks, transactions.
 
 use crate::macros::{Macros, Sources};
+use crate::overlay::Overlay;
 use crate::python::{self, PyDict};
 use crate::relation::{Marks, Relation};
 use crate::runtime::Runtime;
@@ -63,6 +64,7 @@ pub struct Scope {
     pub phase: Phase,
     pub runtime: Option<Arc<dyn Runtime>>,
     pub marks: Option<Arc<Marks>>,
+    pub overlay: Arc<Overlay>,
     captures: Mutex<Captures>,
     /// Names that this scope adds: `sql`, `pre_hooks`, `model`, results of statements as `__result_<name>`.
     extra: Mutex<BTreeMap<String, Value>>,
@@ -92,7 +94,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Scope {
     pub fn new(shared: Arc<Shared>, node: Arc<Node>, phase: Phase, runtime: Option<Arc<dyn Runtime>>) -> Self {
         let marks = (phase == Phase::Compile).then(Arc::default);
-        Self { shared, node, phase, runtime, marks, captures: Mutex::default(), extra: Mutex::default(), depth: AtomicUsize::new(0), open: Mutex::default() }
+        Self { shared, node, phase, runtime, marks, overlay: Arc::default(), captures: Mutex::default(), extra: Mutex::default(), depth: AtomicUsize::new(0), open: Mutex::default() }
+    }
+    pub fn with_overlay(self, overlay: Arc<Overlay>) -> Self {
+        Self { overlay, ..self }
     }
     pub fn macros(&self) -> &Macros {
         &self.shared.macros
@@ -159,6 +164,7 @@ impl Scope {
             include: (true, true, true),
             cte: None,
             marks: self.marks.clone(),
+            wrap: None,
         }
     }
 

@@ -19,6 +19,9 @@ pub struct DialectSheet {
     pub parser: String,
     /// Opening and closing identifier quote; the closing one is doubled inside.
     pub quote: (String, String),
+    /// The longest name of a table that the product keeps whole, in bytes; 0 where none is too long.
+    #[serde(default = "usual_name_limit")]
+    pub name_limit: usize,
     /// What comparing a column of a family with a literal means at this product; absent = never pushed.
     #[serde(default)]
     pub compare: BTreeMap<Family, Comparison>,
@@ -31,6 +34,11 @@ pub struct DialectSheet {
     /// How profiles and relations of the product look; `dialect` and `quote` are filled from above.
     #[serde(default)]
     pub profile: AdapterFacts,
+}
+
+/// Where a sheet is silent: short enough for any product known.
+fn usual_name_limit() -> usize {
+    63
 }
 
 /// When `column op literal` of a family may run at the product.

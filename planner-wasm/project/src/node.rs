@@ -163,6 +163,14 @@ impl Node {
     pub fn materialized(&self) -> &str {
         self.config_str("materialized").unwrap_or("view")
     }
+    /// Whether a test's rows are kept; `usual` where its config says nothing.
+    pub fn stores_failures(&self, usual: bool) -> bool {
+        match self.config_str("store_failures_as") {
+            Some("ephemeral") => false,
+            Some(_) => true,
+            None => self.config.get("store_failures").and_then(Value::as_bool).unwrap_or(usual),
+        }
+    }
     pub fn is_ephemeral(&self) -> bool {
         self.resource_type == ResourceType::Model && self.materialized() == "ephemeral"
     }

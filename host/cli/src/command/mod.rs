@@ -13,6 +13,7 @@ mod plugin;
 mod run;
 mod seed;
 mod show;
+mod snapshot;
 mod test;
 
 use crate::arguments::{Cli, Command, Global, Selection};
@@ -31,6 +32,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Run { selection } => run::command(global, &selection),
         Command::Build { selection } => build::command(global, &selection),
         Command::Seed { selection, show } => seed::command(global, &selection, show),
+        Command::Snapshot { selection } => snapshot::command(global, &selection),
         Command::Test { selection } => test::command(global, &selection),
         Command::Ls { selection, output, output_keys, resource_type } => ls::command(global, &selection, output, &output_keys, &resource_type),
         Command::Show { selection, inline, limit, output } => show::command(global, &selection, inline.as_deref(), limit, output),

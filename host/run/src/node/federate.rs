@@ -9,16 +9,13 @@ use arrow::array::RecordBatch;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::Connection;
 use dvt_federation::{Context, Landed, Landing, Leftover, ResultColumn, ResultSink, drop_table, land, staging_name};
-use dvt_jinja::{Compiled, Materialized, Rows};
+use dvt_jinja::{Compiled, Engine, Materialized, Rows};
 use dvt_planner::catalog::Catalog;
 use dvt_planner::ir::{FederatedPlan, Sink};
 use dvt_planner::{PlanRequest, RelationUse};
 use dvt_project::{DialectName, Node, RelationName, RelationRef, TargetName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The shortest identifier limit among the products that dvt writes to.
-pub(super) const IDENTIFIER_LIMIT: usize = 63;
 
 /// A plan and the catalog it was made from.
 pub struct Planned {
@@ -88,6 +85,7 @@ fn catalog<'a>(database: &Database, relations: impl Iterator<Item = &'a Relation
 /// Computes, lands and materializes.
 pub(super) fn build(
     runner: &Runner,
+    engine: &Engine,
     node: &Node,
     compiled: &Compiled,
     database: &Arc<Database>,
@@ -100,11 +98,11 @@ pub(super) fn build(
     let planned = plan_node(project, node, compiled, database)?;
     done.plan = Some(planned.plan.clone());
     runner.artifacts.planned(&planned.plan);
-    let staging = staging_name(relation, project.invocation(), IDENTIFIER_LIMIT);
-    let declared = declared(node);
     let sheet = project.sheet_of(&node.target)?;
+    let staging = staging_name(relation, project.invocation(), sheet.name_limit);
+    let declared = declared(node);
     let landing = Landing { target: &node.target, staging: &staging, sheet, declared: &declared };
-    stage(runner, node, &staging, database, compiled.is_incremental, || {
+    stage(runner, engine, node, &staging, database, compiled.is_incremental, || {
         let landed = execute(runner, node, &planned.plan, &landing, database)?;
         done.rows = Some(landed.rows);
         done.movements.clone_from(&landed.movements);
@@ -125,6 +123,7 @@ pub(super) enum Filled {
 /// The staging table is gone afterwards, whatever happened. `part` as in [`Rows`].
 pub(super) fn stage(
     runner: &Runner,
+    engine: &Engine,
     node: &Node,
     staging: &RelationName,
     database: &Arc<Database>,
@@ -147,7 +146,7 @@ pub(super) fn stage(
             Filled::Ready(sql) => Rows { sql, staged: Some(staging), part },
             Filled::Raw(sql) => Rows { sql, staged: None, part },
         };
-        runner.project.engine.materialize(&node.unique_id, rows, database.clone())
+        engine.materialize(&node.unique_id, rows, database.clone())
     });
     // Published by renaming, or copied from: either way the name must be gone.
     let sheet = runner.project.sheet_of(&node.target)?;

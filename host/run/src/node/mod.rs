@@ -3,10 +3,13 @@
 //! Every kind ends in a [`Done`]; what a failure means for other nodes is the scheduler's matter.
 
 mod federate;
+mod microbatch;
 mod model;
 mod neutral;
 mod seed;
 mod test;
+mod unit;
+mod unit_diff;
 mod watermark;
 
 pub use federate::{Planned, plan_node};
@@ -18,6 +21,7 @@ use crate::printer::{grouped, iso, now, sized};
 use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_federation::{Journal, Movement, Turn};
+use dvt_jinja::Engine;
 use dvt_planner::ir::FederatedPlan;
 use dvt_project::artifacts::{CompiledNode, RunResult, Timing};
 use dvt_project::{ExecutionPath, Node, RelationName, ResourceType, TargetName, UniqueId};
@@ -45,6 +49,8 @@ pub enum Status {
     Fail,
     Error,
     Skipped,
+    /// Some batches of a model were built, some were not.
+    Partial,
 }
 
 impl Status {
@@ -56,11 +62,12 @@ impl Status {
             Self::Fail => "fail",
             Self::Error => "error",
             Self::Skipped => "skipped",
+            Self::Partial => "partial success",
         }
     }
     /// Whether nodes below must not run.
     pub fn blocks(self) -> bool {
-        matches!(self, Self::Fail | Self::Error | Self::Skipped)
+        matches!(self, Self::Fail | Self::Error | Self::Skipped | Self::Partial)
     }
 }
 
@@ -82,6 +89,8 @@ pub struct Done {
     pub timing: Vec<Timing>,
     pub seconds: f64,
     pub thread: usize,
+    /// Of a microbatch model, as `run_results.json` has it.
+    pub batches: Option<Value>,
 }
 
 impl Done {
@@ -101,6 +110,7 @@ impl Done {
             timing: Vec::new(),
             seconds: 0.0,
             thread: 1,
+            batches: None,
         }
     }
 
@@ -150,6 +160,7 @@ impl Done {
             compiled: Some(self.compiled.is_some()).filter(|_| node.is_none_or(|n| n.resource_type != ResourceType::Seed)),
             compiled_code: self.compiled.as_ref().map(|c| c.code.clone()),
             relation_name,
+            batch_results: self.batches.clone(),
         }
     }
 }
@@ -178,6 +189,14 @@ impl Runner {
         let mut done = Done::new(id);
         done.thread = thread;
         let since = Instant::now();
+        if let Some(test) = self.project.manifest.unit_tests.get(id) {
+            let database = Arc::new(Database::new(self.databases.clone()));
+            if let Err(error) = unit::run(self, test, &database, &mut done) {
+                done.fail(if error.node.is_none() { error.about(id.as_str()) } else { error });
+            }
+            done.seconds = since.elapsed().as_secs_f64();
+            return done;
+        }
         let Some(node) = self.project.manifest.nodes.get(id) else {
             done.fail(Diagnostic::error(Code::Internal, format!("no node is named `{id}`")));
             return done;
@@ -187,11 +206,8 @@ impl Runner {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match node.resource_type {
             ResourceType::Seed => seed::load(self, node, &database, &mut done),
             ResourceType::Test => test::run(self, node, &database, &mut done),
-            ResourceType::Snapshot => {
-                let text = format!("snapshot `{}`: snapshots are not built by this version", node.name);
-                Err(Diagnostic::error(Code::MaterializationUnsupported, text))
-            }
-            ResourceType::Model | ResourceType::Analysis | ResourceType::Operation | ResourceType::Function => model::run(self, node, &database, &mut done),
+            ResourceType::Model if microbatch::is_one(node) => microbatch::run(self, node, &database, &mut done),
+            ResourceType::Model | ResourceType::Snapshot | ResourceType::Analysis | ResourceType::Operation | ResourceType::Function => model::run(self, node, &database, &mut done),
         }))
         .unwrap_or_else(|_| Err(Diagnostic::error(Code::Internal, format!("a bug stopped `{}`; what it was stands above", node.name))));
         if let Err(error) = outcome {
@@ -261,8 +277,13 @@ impl Runner {
 
     /// The node's SQL, rendered with its database and written to `target/compiled`.
     fn compile(&self, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<dvt_jinja::Compiled, Diagnostic> {
+        self.compile_with(&self.project.engine, node, database, done)
+    }
+
+    /// As [`Runner::compile`], by the templates of one run of the node.
+    fn compile_with(&self, engine: &Engine, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<dvt_jinja::Compiled, Diagnostic> {
         let began = now();
-        let compiled = self.project.engine.compile(&node.unique_id, Some(database.clone()))?;
+        let compiled = engine.compile(&node.unique_id, Some(database.clone()))?;
         done.timing.push(span("compile", began));
         done.compiled = Some(self.artifacts.compiled(node, &compiled)?);
         Ok(compiled)

@@ -1,26 +1,32 @@
-//! A model: compiled, then materialized where its inputs are, or computed, landed and materialized from there.
+//! A model or a snapshot: compiled, then materialized where its inputs are, or computed, landed and materialized from there.
 
 use super::{Done, Runner, federate, span};
 use crate::database::Database;
 use crate::printer::now;
 use dvt_diagnostic::Diagnostic;
-use dvt_jinja::Rows;
+use dvt_jinja::{Engine, Rows};
 use dvt_project::{ExecutionPath, Node};
 use std::sync::Arc;
 
 pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
     // Held to the end: what another run builds is seen whole, by `is_incremental()` first.
     let _turn = runner.turn(node, database)?;
-    let compiled = runner.compile(node, database, done)?;
+    build(runner, &runner.project.engine, node, false, database, done)
+}
+
+/// Builds the node by these templates; `part` when its rows must never stand for the whole, whatever the text asks.
+pub(super) fn build(runner: &Runner, engine: &Engine, node: &Node, part: bool, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
+    let mut compiled = runner.compile_with(engine, node, database, done)?;
+    compiled.is_incremental |= part;
     let began = now();
     let outcome = match node.execution {
         ExecutionPath::Pushdown => {
             let rows = Rows { sql: &compiled.sql, staged: None, part: compiled.is_incremental };
-            runner.project.engine.materialize(&node.unique_id, rows, database.clone())
+            engine.materialize(&node.unique_id, rows, database.clone())
         }
         ExecutionPath::Federation => {
             done.warnings.extend(dvt_planner::explain::coerced(node));
-            federate::build(runner, node, &compiled, database, done)
+            federate::build(runner, engine, node, &compiled, database, done)
         }
     };
     runner.artifacts.executed(node, &database.statements())?;

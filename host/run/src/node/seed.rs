@@ -81,11 +81,11 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     let casts = named(&|h| cast.contains(h));
     let declared = named(&|h| !cast.contains(h));
     let batches = batches(&columns, arrays)?;
-    let staging = staging_name(relation, project.invocation(), federate::IDENTIFIER_LIMIT);
+    let staging = staging_name(relation, project.invocation(), project.sheet_of(&node.target)?.name_limit);
     let sheet = project.sheet_of(&node.target)?;
     let landing = Landing { target: &node.target, staging: &staging, sheet, declared: &declared };
     let types = PluginTypes { project, pool: &runner.databases.pool };
-    let built = federate::stage(runner, node, &staging, database, false, || {
+    let built = federate::stage(runner, &project.engine, node, &staging, database, false, || {
         let landed = database.with_session(&node.target, |session| load_batches(&columns, batches, &types, &landing, session))?;
         done.rows = Some(landed.rows);
         let column = |name: &str| {

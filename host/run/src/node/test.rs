@@ -1,33 +1,38 @@
 //! A data test: its counting query, on its target or federated, and what the counts mean.
 
-use super::federate::{collect, plan_node};
+use super::federate::{self, collect, plan_node};
 use super::neutral::in_compute_dialect;
 use super::{Done, Runner, Status, span};
 use crate::database::Database;
 use crate::printer::now;
 use crate::values;
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_jinja::{Execute, Runtime, TestQuery};
+use dvt_jinja::{Compiled, Execute, Rows, Runtime, TestQuery};
 use dvt_project::{ExecutionPath, Node};
 use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
     let compiled = runner.compile(node, database, done)?;
-    if node.config.get("store_failures").and_then(Value::as_bool) == Some(true) {
-        let text = format!("test `{}`: the failures are counted; this version does not store them", node.name);
-        done.warnings.push(Diagnostic::warning(Code::MaterializationUnsupported, text).about(node.unique_id.as_str()));
-    }
-    let query = runner.project.engine.test_query(&node.unique_id, &compiled)?;
-    runner.artifacts.executed(node, std::slice::from_ref(&query.compiled.sql))?;
     let began = now();
+    let engine = &runner.project.engine;
+    let stored = node.relation.as_ref();
+    let query = match stored {
+        Some(relation) => {
+            store(runner, node, &compiled, database, done)?;
+            engine.test_query(&node.unique_id, &engine.all_of(&node.target, relation))?
+        }
+        None => engine.test_query(&node.unique_id, &compiled)?,
+    };
+    runner.artifacts.executed(node, std::slice::from_ref(&query.compiled.sql))?;
     let row = match node.execution {
-        ExecutionPath::Pushdown => {
+        // Stored rows are on the test's own target.
+        path if path == ExecutionPath::Pushdown || stored.is_some() => {
             let reads: Vec<_> = query.compiled.relations.iter().map(|u| u.relation.clone()).collect();
             let result = database.execute(&node.target, &query.compiled.sql, &reads, Execute { fetch: true, limit: None })?;
             result.columns.into_iter().map(|(name, _)| name).zip(result.rows.into_iter().next().unwrap_or_default()).collect()
         }
-        ExecutionPath::Federation => {
+        _ => {
             let neutral = in_compute_dialect(&runner.project, node, &query.compiled, database)?;
             let planned = plan_node(&runner.project, neutral.as_ref().unwrap_or(node), &query.compiled, database)?;
             runner.artifacts.planned(&planned.plan);
@@ -42,6 +47,24 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
     };
     done.timing.push(span("execute", began));
     judge(node, &query, &row, done)
+}
+
+/// Puts the rows that the test finds into its own relation.
+fn store(runner: &Runner, node: &Node, compiled: &Compiled, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
+    let engine = &runner.project.engine;
+    let _turn = runner.turn(node, database)?;
+    let limited = engine.limited(&node.unique_id, compiled)?;
+    match node.execution {
+        ExecutionPath::Pushdown => {
+            let rows = Rows { sql: &limited.sql, staged: None, part: false };
+            engine.materialize(&node.unique_id, rows, database.clone())?;
+        }
+        ExecutionPath::Federation => {
+            let neutral = in_compute_dialect(&runner.project, node, &limited, database)?;
+            federate::build(runner, engine, neutral.as_ref().unwrap_or(node), &limited, database, done)?;
+        }
+    }
+    Ok(())
 }
 
 /// Numbers may come as numbers or as text, truth values as either too.
@@ -78,7 +101,7 @@ fn judge(node: &Node, query: &TestQuery, row: &[(String, Value)], done: &mut Don
     } else {
         done.status = Status::Pass;
         "PASS".clone_into(&mut done.word);
-        done.failures = Some(failures);
+        done.failures = Some(0);
     }
     Ok(())
 }

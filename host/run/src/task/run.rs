@@ -11,7 +11,7 @@ use dvt_diagnostic::{Code, Diagnostic};
 use dvt_federation::{Journal, Leftover, drop_table};
 use dvt_engine::Connection;
 use dvt_mdm::{Fact, MovementFact, NodeFact, RunFact};
-use dvt_project::{ExecutionPath, HookDef, Node, ResourceType, TargetName, UniqueId};
+use dvt_project::{ExecutionPath, HookDef, Manifest, Node, ResourceType, TargetName, UniqueId, UnitTest};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +22,7 @@ fn takes(which: &str, node: &Node) -> bool {
     match which {
         "run" => node.resource_type == ResourceType::Model && !node.is_ephemeral(),
         "seed" => node.resource_type == ResourceType::Seed,
+        "snapshot" => node.resource_type == ResourceType::Snapshot,
         "test" => node.resource_type == ResourceType::Test,
         _ => matches!(node.resource_type, ResourceType::Model | ResourceType::Seed | ResourceType::Test | ResourceType::Snapshot) && !node.is_ephemeral(),
     }
@@ -35,7 +36,11 @@ impl Task {
         let since = Instant::now();
         let project = self.project()?;
         let mut chosen = project.selected().map_err(one)?;
+        let units = matches!(self.settings.which.as_str(), "test" | "build");
+        let tested = |test: &UnitTest| test.depends_on.nodes.first().is_some_and(|model| chosen.contains(model));
+        let unit_tests: Vec<UniqueId> = project.manifest.unit_tests.iter().filter(|(id, t)| units && (chosen.contains(*id) || tested(t))).map(|(id, _)| id.clone()).collect();
         chosen.retain(|id| project.manifest.nodes.get(id).is_some_and(|n| takes(&self.settings.which, n)));
+        chosen.extend(unit_tests);
         let artifacts = Artifacts::new(project.clone());
         if chosen.is_empty() {
             self.printer.diagnostic(&nothing_selected());
@@ -45,7 +50,7 @@ impl Task {
         let databases = self.databases(&project, true).map_err(one)?;
         let journal = Journal::open(&project.home.data().join("spool"), project.invocation())
             .map_err(|e| vec![Diagnostic::error(Code::Artifact, format!("the journal of staging tables cannot be written: {e}"))])?;
-        let used: BTreeSet<TargetName> = chosen.iter().filter_map(|id| project.manifest.nodes.get(id)).map(|n| n.target.clone()).collect();
+        let used: BTreeSet<TargetName> = chosen.iter().filter_map(|id| node_of(&project.manifest, id)).map(|n| n.target.clone()).collect();
         let missing = check_adapters(&project, &used);
         if !missing.is_empty() {
             return Err(missing);
@@ -85,7 +90,7 @@ impl Task {
             }
         }
         let elapsed = since.elapsed().as_secs_f64();
-        let failed = results.iter().any(|d| matches!(d.status, Status::Error | Status::Fail)) || self.cancel.is_cancelled();
+        let failed = results.iter().any(|d| matches!(d.status, Status::Error | Status::Fail | Status::Partial)) || self.cancel.is_cancelled();
         runner.artifacts.results(&results, elapsed).map_err(one)?;
         self.summary(&project, &results, elapsed);
         remember(&project, &databases, &results, !failed);
@@ -105,7 +110,7 @@ impl Task {
         let keep = |done: Done| results.lock().unwrap_or_else(PoisonError::into_inner).push(done);
         let work = |id: &UniqueId, number: usize, thread: usize| {
             let node = project.manifest.nodes.get(id);
-            let name = node.map_or_else(|| id.to_string(), |n| label(project, n));
+            let name = node.map_or_else(|| unit_label(&project.manifest, id), |n| label(project, n));
             self.printer.step(number, total, &format!("START {name}"), "RUN", Tone::Plain);
             let done = runner.run(id, thread);
             for warning in &done.warnings {
@@ -117,7 +122,7 @@ impl Task {
             ended
         };
         let skip = |id: &UniqueId, number: usize, because: Option<&UniqueId>| {
-            let name = project.manifest.nodes.get(id).map_or_else(|| id.to_string(), |n| relation_label(project, n));
+            let name = project.manifest.nodes.get(id).map_or_else(|| unit_label(&project.manifest, id), |n| relation_label(project, n));
             self.printer.step(number, total, &format!("SKIP {name}"), "SKIP", Tone::Warn);
             keep(Done::skipped(id, because, self.cancel.is_cancelled()));
         };
@@ -130,11 +135,15 @@ impl Task {
 
     fn ended(&self, number: usize, total: usize, node: Option<&Node>, name: &str, done: &Done) {
         let took = format!("in {:.2}s", done.seconds);
-        let test = node.is_some_and(|n| n.resource_type == ResourceType::Test);
-        let short = node.map_or(name, |n| n.name.as_str());
+        let test = node.is_none_or(|n| n.resource_type == ResourceType::Test);
+        let short = node.map_or(name.trim_start_matches("unit_test "), |n| n.name.as_str());
         let (what, status, tone) = match done.status {
             Status::Success => {
-                let verb = if node.is_some_and(|n| n.resource_type == ResourceType::Seed) { "loaded" } else { "created" };
+                let verb = match node.map(|n| n.resource_type) {
+                    Some(ResourceType::Seed) => "loaded",
+                    Some(ResourceType::Snapshot) => "snapshotted",
+                    _ => "created",
+                };
                 (format!("OK {verb} {name}"), format!("{} {took}", done.word), Tone::Good)
             }
             Status::Pass => (format!("PASS {short}"), format!("PASS {took}"), Tone::Good),
@@ -143,6 +152,7 @@ impl Task {
             Status::Error if test => (format!("ERROR {short}"), format!("ERROR {took}"), Tone::Bad),
             Status::Error => (format!("ERROR creating {name}"), format!("ERROR {took}"), Tone::Bad),
             Status::Skipped => (format!("SKIP {name}"), "SKIP".to_owned(), Tone::Warn),
+            Status::Partial => (format!("PARTIAL SUCCESS created {name}"), format!("{} {took}", done.word), Tone::Warn),
         };
         self.printer.step(number, total, &what, &status, tone);
         for movement in &done.movements {
@@ -169,6 +179,10 @@ impl Task {
         for node in results.iter().filter_map(|d| project.manifest.nodes.get(&d.id)) {
             *kinds.entry(kind(node)).or_default() += 1;
         }
+        let unit_tests = results.iter().filter(|d| project.manifest.unit_tests.contains_key(&d.id)).count();
+        if unit_tests > 0 {
+            kinds.insert("unit test".to_owned(), unit_tests);
+        }
         let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {k}{}", if *n == 1 { "" } else { "s" })).collect();
         let seconds = elapsed as u64;
         self.printer.line("");
@@ -181,21 +195,28 @@ impl Task {
         ));
         let count = |s: &[Status]| results.iter().filter(|d| s.contains(&d.status)).count();
         let (errors, warnings) = (count(&[Status::Error, Status::Fail]), count(&[Status::Warn]));
+        let partial = count(&[Status::Partial]);
         self.printer.line("");
         let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-        if errors == 0 && warnings == 0 {
+        if errors == 0 && warnings == 0 && partial == 0 {
             self.printer.line(&self.printer.paint("Completed successfully", Tone::Good));
         } else {
-            let text = format!("Completed with {}, 0 partial successes, and {}:", plural(errors, "error"), plural(warnings, "warning"));
+            let text = format!("Completed with {}, {partial} partial {}, and {}:", plural(errors, "error"), if partial == 1 { "success" } else { "successes" }, plural(warnings, "warning"));
             self.printer.error(&self.printer.paint(&text, if errors > 0 { Tone::Bad } else { Tone::Warn }));
         }
         for done in results {
             let node = project.manifest.nodes.get(&done.id);
-            let (name, file) = node.map_or((done.id.as_str(), ""), |n| (n.name.as_str(), n.path.as_str()));
-            let what = node.map_or("hook", |n| n.resource_type.as_str());
+            let unit = project.manifest.unit_tests.get(&done.id);
+            let (name, file) = match (node, unit) {
+                (Some(n), _) => (n.name.as_str(), n.path.as_str()),
+                (None, Some(t)) => (t.name.as_str(), t.path.as_str()),
+                (None, None) => (done.id.as_str(), ""),
+            };
+            let what = node.map_or(if unit.is_some() { "unit_test" } else { "hook" }, |n| n.resource_type.as_str());
             let word = match done.status {
                 Status::Error | Status::Fail => "Failure",
                 Status::Warn => "Warning",
+                Status::Partial => "Partial success",
                 _ => continue,
             };
             self.printer.error("");
@@ -206,6 +227,9 @@ impl Task {
             if let Some(path) = done.compiled.as_ref().and_then(|c| c.path.as_ref()) {
                 self.printer.error(&format!("  compiled code at {path}"));
             }
+            if let Some(relation) = node.filter(|n| n.resource_type == ResourceType::Test).and_then(|n| n.relation.as_ref().map(|r| project.engine.rendered(&n.target, r))) {
+                self.printer.error(&format!("  See test failures:\n  select * from {relation}"));
+            }
         }
         self.printer.line("");
         self.printer.error(&format!(
@@ -215,6 +239,17 @@ impl Task {
             results.len()
         ));
     }
+}
+
+/// The node, or the model that a unit test tests.
+fn node_of<'a>(manifest: &'a Manifest, id: &UniqueId) -> Option<&'a Node> {
+    let tested = || manifest.unit_tests.get(id).and_then(|t| t.depends_on.nodes.first());
+    manifest.nodes.get(id).or_else(|| manifest.nodes.get(tested()?))
+}
+
+/// `unit_test orders::counts_all`
+fn unit_label(manifest: &Manifest, id: &UniqueId) -> String {
+    manifest.unit_tests.get(id).map_or_else(|| id.to_string(), |t| format!("unit_test {}::{}", t.model, t.name))
 }
 
 /// `table model`, `seed`, `data test`.

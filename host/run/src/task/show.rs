@@ -7,7 +7,7 @@ use crate::project::Project;
 use crate::values::{shown, value};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::{Compiled, Execute, Runtime};
-use dvt_project::{ExecutionPath, Node, TargetName};
+use dvt_project::{ExecutionPath, Node, ResourceType, TargetName};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -75,17 +75,22 @@ fn inline_node(project: &Project, compiled: &Compiled) -> Node {
         None => (default.clone(), ExecutionPath::Pushdown),
         Some(_) => (default.clone(), ExecutionPath::Federation),
     };
-    let Value::Object(fields) = json!({
-        "unique_id": "analysis.inline", "resource_type": "analysis", "name": "inline", "package": project.manifest.project_name, "path": "",
-        "fqn": ["inline"], "raw_code": "", "language": "sql", "config": {}, "unrendered_config": {}, "tags": [], "description": "", "columns": {},
-        "meta": {}, "target": target, "adapter": project.manifest.targets.get(&target).map(|t| t.adapter.clone()).unwrap_or_default(),
-        "dialect": project.dialect_of(default).unwrap_or_default(), "compute": project.manifest.default_compute, "relation": null, "alias": "inline",
-        "depends_on": {"macros": [], "nodes": []}, "refs": [], "sources": [], "execution": execution, "test": null, "checksum": "",
-        "span": dvt_diagnostic::Span::file("<inline>"), "patch_path": null,
-    }) else {
-        unreachable!("an object literal is an object")
-    };
-    serde_json::from_value(Value::Object(fields)).unwrap_or_else(|e| unreachable!("the fields of a node: {e}"))
+    Node {
+        unique_id: "analysis.inline".into(),
+        resource_type: ResourceType::Analysis,
+        name: "inline".to_owned(),
+        alias: "inline".to_owned(),
+        package: project.manifest.project_name.clone(),
+        fqn: vec!["inline".to_owned()],
+        language: "sql".to_owned(),
+        adapter: project.manifest.targets.get(&target).map(|t| t.adapter.clone()).unwrap_or_default(),
+        dialect: project.dialect_of(default).unwrap_or_default(),
+        compute: project.manifest.default_compute.clone(),
+        span: dvt_diagnostic::Span::file("<inline>"),
+        target,
+        execution,
+        ..Node::default()
+    }
 }
 
 fn preview(

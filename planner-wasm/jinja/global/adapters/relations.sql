@@ -11,10 +11,14 @@
 {%- endmacro %}
 {% macro default__create_table_as(temporary, relation, sql) -%}
 {{ statement_sql_header() }}
+  {%- if dvt_contract_enforced() and not temporary -%}
+{{ dvt_create_from_contract('create table ' ~ relation, relation, sql) }}
+  {%- else %}
 create {% if temporary %}temporary {% endif %}table {{ relation.include(database=(not temporary), schema=(not temporary)) }}
 as (
 {{ sql }}
 )
+  {%- endif -%}
 {%- endmacro %}
 
 {% macro get_create_view_as_sql(relation, sql) -%}{{ adapter.dispatch('get_create_view_as_sql', 'dbt')(relation, sql) }}{%- endmacro %}
@@ -22,6 +26,7 @@ as (
 {% macro create_view_as(relation, sql) -%}{{ return(adapter.dispatch('create_view_as', 'dbt')(relation, sql)) }}{%- endmacro %}
 {% macro default__create_view_as(relation, sql) -%}
 {{ statement_sql_header() }}
+  {%- if dvt_contract_enforced() -%}{{ get_assert_columns_equivalent(sql) }}{%- endif %}
 create view {{ relation }} as (
 {{ sql }}
 )
@@ -115,15 +120,3 @@ create view {{ relation }} as (
     {{ adapter.rename_relation(new_relation, target_relation) }}
   {%- endif -%}
 {%- endmacro %}
-
-{% macro apply_grants(relation, grant_config, should_revoke=False) -%}
-  {%- if grant_config -%}
-    {%- for privilege, grantees in grant_config.items() -%}
-      {%- for grantee in ([grantees] if grantees is string else grantees) -%}
-        {%- call statement('grant') -%}grant {{ privilege }} on {{ relation }} to {{ adapter.quote(grantee) }}{%- endcall -%}
-      {%- endfor -%}
-    {%- endfor -%}
-  {%- endif -%}
-{%- endmacro %}
-{% macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}{%- endmacro %}
-{% macro create_indexes(relation) -%}{%- endmacro %}

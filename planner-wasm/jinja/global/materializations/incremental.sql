@@ -17,8 +17,11 @@
   {%- set new_relation = dvt_build_rows(target_relation, sql) -%}
   {%- if existing is none or not existing.is_table or should_full_refresh() -%}
     {{ dvt_publish(target_relation, new_relation) }}
+    {%- do create_indexes(target_relation) -%}
   {%- else -%}
-    {%- if dvt_staged_relation is not none -%}{{ dvt_check_types(existing, new_relation) }}{%- endif -%}
+    {%- if dvt_staged_relation is not none and on_schema_change != 'sync_all_columns' -%}{{ dvt_check_types(existing, new_relation) }}
+    {%- elif dvt_staged_relation is none and not dvt_contract_enforced() -%}{%- do adapter.expand_target_column_types(from_relation=new_relation, to_relation=target_relation) -%}
+    {%- endif -%}
     {%- set columns = process_schema_changes(on_schema_change, new_relation, existing) or adapter.get_columns_in_relation(existing) -%}
     {%- set filled = columns | map(attribute='name') | map('lower') | list -%}
     {%- set given = adapter.get_columns_in_relation(new_relation) | map(attribute='name') | map('lower') | list -%}
@@ -32,8 +35,8 @@
     {%- if not dvt_ddl_commits() -%}{{ adapter.drop_relation(new_relation) }}{%- endif -%}
   {%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {{ apply_grants(target_relation, config.get('grants')) }}
-  {{ persist_docs(target_relation, model) }}
+  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
+  {%- do persist_docs(target_relation, model) -%}
   {%- do adapter.commit() -%}
   {%- if dvt_ddl_commits() -%}{{ adapter.drop_relation(new_relation) }}{%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
@@ -59,15 +62,30 @@
   {%- endfor -%}
 {%- endmacro %}
 
+{# Columns of both whose types differ, with the type they would have. #}
+{% macro diff_column_data_types(source_columns, target_columns) -%}
+  {%- set now = {} -%}{%- set out = [] -%}
+  {%- for column in source_columns -%}{%- do now.update({column.name | lower: column.data_type}) -%}{%- endfor -%}
+  {%- for column in target_columns -%}
+    {%- set type = now.get(column.name | lower) -%}
+    {%- if type is not none and type != column.data_type -%}{%- do out.append({'column_name': column.name, 'new_type': type}) -%}{%- endif -%}
+  {%- endfor -%}
+  {{ return(out) }}
+{%- endmacro %}
+
 {# The columns to fill after what on_schema_change asks for; none when nothing changes. #}
 {% macro process_schema_changes(on_schema_change, source_relation, target_relation) -%}
   {%- if on_schema_change == 'ignore' -%}{{ return(none) }}{%- endif -%}
   {%- set added = adapter.get_missing_columns(source_relation, target_relation) -%}
   {%- set gone = adapter.get_missing_columns(target_relation, source_relation) -%}
-  {%- if not added and not gone -%}{{ return(none) }}{%- endif -%}
+  {%- set retyped = diff_column_data_types(adapter.get_columns_in_relation(source_relation), adapter.get_columns_in_relation(target_relation)) -%}
+  {%- if not added and not gone and not retyped -%}{{ return(none) }}{%- endif -%}
   {%- if on_schema_change == 'fail' -%}
-    {{ __dvt_fail('DVT107', 'the columns of ' ~ target_relation ~ ' changed; new: ' ~ (added | map(attribute='name') | join(', ') or 'none') ~ '; gone: ' ~ (gone | map(attribute='name') | join(', ') or 'none'), 'run with --full-refresh, or set on_schema_change') }}
+    {{ __dvt_fail('DVT107', 'the columns of ' ~ target_relation ~ ' changed; new: ' ~ (added | map(attribute='name') | join(', ') or 'none') ~ '; gone: ' ~ (gone | map(attribute='name') | join(', ') or 'none') ~ '; of another type: ' ~ (retyped | map(attribute='column_name') | join(', ') or 'none'), 'run with --full-refresh, or set on_schema_change') }}
   {%- endif -%}
   {%- do alter_relation_add_remove_columns(target_relation, added, gone if on_schema_change == 'sync_all_columns' else []) -%}
+  {%- if on_schema_change == 'sync_all_columns' -%}
+    {%- for change in retyped -%}{%- do alter_column_type(target_relation, change['column_name'], change['new_type']) -%}{%- endfor -%}
+  {%- endif -%}
   {{ return(adapter.get_columns_in_relation(source_relation)) }}
 {%- endmacro %}

@@ -42,6 +42,27 @@ where exists (
 {{ get_insert_into_sql(target, source, dest_columns) }}
 {%- endmacro %}
 
+{# How a moment is written that is compared with an event_time column. #}
+{% macro dvt_event_time_literal(moment) -%}{{ return(adapter.dispatch('dvt_event_time_literal', 'dbt')(moment)) }}{%- endmacro %}
+{% macro default__dvt_event_time_literal(moment) -%}{{ return("'" ~ moment ~ "'") }}{%- endmacro %}
+
+{% macro get_incremental_microbatch_sql(arg_dict) -%}{{ return(adapter.dispatch('get_incremental_microbatch_sql', 'dbt')(arg_dict)) }}{%- endmacro %}
+{# The batch's span of time is emptied and filled again. #}
+{% macro default__get_incremental_microbatch_sql(arg_dict) -%}
+  {%- set batch = model.get('batch') -%}
+  {%- set event_time = config.get('event_time') -%}
+  {%- if not event_time or not batch -%}
+    {{ __dvt_fail('DVT1011', 'the microbatch model `' ~ model.name ~ '` has no `event_time`', 'set event_time to the column that tells when a row happened') }}
+  {%- endif -%}
+  {%- set tests = [event_time ~ ' >= ' ~ dvt_event_time_literal(batch['event_time_start']), event_time ~ ' < ' ~ dvt_event_time_literal(batch['event_time_end'])] -%}
+  {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
+delete from {{ arg_dict['target_relation'] }}
+where {{ (tests + (arg_dict['incremental_predicates'] or [])) | join(' and ') }};
+insert into {{ arg_dict['target_relation'] }} ({{ columns }})
+select {{ columns }} from {{ arg_dict['temp_relation'] }}
+where {{ tests | join(' and ') }}
+{%- endmacro %}
+
 {% macro get_incremental_merge_sql(arg_dict) -%}{{ return(adapter.dispatch('get_incremental_merge_sql', 'dbt')(arg_dict)) }}{%- endmacro %}
 {% macro default__get_incremental_merge_sql(arg_dict) -%}
   {{ return(get_merge_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], arg_dict['dest_columns'], arg_dict['incremental_predicates'])) }}

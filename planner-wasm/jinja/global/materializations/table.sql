@@ -4,11 +4,13 @@
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {%- do adapter.begin() -%}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- set existing = load_relation(this) -%}
   {%- set new_relation = dvt_build_rows(target_relation, sql) -%}
   {{ dvt_publish(target_relation, new_relation) }}
+  {%- do create_indexes(target_relation) -%}
   {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {{ apply_grants(target_relation, config.get('grants')) }}
-  {{ persist_docs(target_relation, model) }}
+  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
+  {%- do persist_docs(target_relation, model) -%}
   {%- do adapter.commit() -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
   {{ return({'relations': [target_relation]}) }}
@@ -16,7 +18,8 @@
 
 {# The relation that holds the node's rows: the staged one of a federated node, or one made from its SQL. #}
 {% macro dvt_build_rows(target_relation, sql) -%}
-  {%- if dvt_staged_relation is not none -%}
+  {#- A contract's constraints are in no staged table. -#}
+  {%- if dvt_staged_relation is not none and not (dvt_contract_enforced() and model.resource_type == 'model') -%}
     {%- call noop_statement('main', 'STAGED') -%}{%- endcall -%}
     {{ return(dvt_staged_relation) }}
   {%- endif -%}

@@ -71,7 +71,8 @@ pub(super) fn relations(shared: &Arc<Shared>, manifest: &mut Manifest, errors: &
                             .hint("give one of them another alias or schema"),
                     );
                 }
-                let kept = node.resource_type == ResourceType::Test && node.config.get("store_failures").and_then(serde_json::Value::as_bool) == Some(true);
+                let kept = node.resource_type == ResourceType::Test
+                    && node.stores_failures(shared.input.invocation.flags.get("store_failures").and_then(serde_json::Value::as_bool) == Some(true));
                 if built || kept || node.resource_type == ResourceType::Function {
                     node.relation = Some(name);
                 }

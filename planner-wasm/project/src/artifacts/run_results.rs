@@ -21,6 +21,9 @@ pub struct RunResult {
     pub compiled: Option<bool>,
     pub compiled_code: Option<String>,
     pub relation_name: Option<String>,
+    /// Of a microbatch model: `{successful: [[start, end]], failed: […]}`.
+    #[serde(default)]
+    pub batch_results: Option<Value>,
 }
 
 /// `compile` and `execute`, ISO 8601.
@@ -37,7 +40,6 @@ pub fn run_results_json(results: &[RunResult], elapsed: f64, args: &Map<String, 
         .iter()
         .map(|result| {
             let mut value = json!(result);
-            value["batch_results"] = Value::Null;
             value["overload_results"] = Value::Null;
             value
         })

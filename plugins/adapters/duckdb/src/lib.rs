@@ -9,6 +9,7 @@ impl Adapter for Duckdb {
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
         ("macros/duckdb.sql", include_str!("../macros/macros/duckdb.sql")),
+        ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
     ];
 
     fn connect(profile: &Profile) -> Result<ConnectPlan, Failure> {

@@ -15,6 +15,7 @@ impl Adapter for Mysql {
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
         ("macros/mysql.sql", include_str!("../macros/macros/mysql.sql")),
+        ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
         ("macros/functions.sql", include_str!("../macros/macros/functions.sql")),
     ];
 

@@ -12,6 +12,7 @@ impl Adapter for Postgres {
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
         ("macros/postgres.sql", include_str!("../macros/macros/postgres.sql")),
+        ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
     ];
 
     fn connect(profile: &Profile) -> Result<ConnectPlan, Failure> {

@@ -13,6 +13,7 @@ impl Adapter for Sqlite {
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
         ("macros/sqlite.sql", include_str!("../macros/macros/sqlite.sql")),
+        ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
     ];
 
     fn connect(profile: &Profile) -> Result<ConnectPlan, Failure> {

@@ -3,11 +3,16 @@
 
 {% macro mysql__create_table_as(temporary, relation, sql) -%}
 {{ statement_sql_header() }}
+  {%- if dvt_contract_enforced() and not temporary -%}
+{{ dvt_create_from_contract('create table ' ~ relation, relation, sql) }}
+  {%- else %}
 create {% if temporary %}temporary {% endif %}table {{ relation }} as
 {{ sql }}
+  {%- endif -%}
 {%- endmacro %}
 {% macro mysql__create_view_as(relation, sql) -%}
 {{ statement_sql_header() }}
+  {%- if dvt_contract_enforced() -%}{{ get_assert_columns_equivalent(sql) }}{%- endif %}
 create view {{ relation }} as
 {{ sql }}
 {%- endmacro %}
@@ -61,8 +66,8 @@ create or replace view {{ target_relation }} as
     {{ dvt_publish(target_relation, new_relation) }}
   {%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {{ apply_grants(target_relation, config.get('grants')) }}
-  {{ persist_docs(target_relation, model) }}
+  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
+  {%- do persist_docs(target_relation, model) -%}
   {%- do adapter.commit() -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
   {{ return({'relations': [target_relation]}) }}

@@ -1,9 +1,16 @@
 {# What SQLite writes otherwise. #}
 {% macro sqlite__create_table_as(temporary, relation, sql) -%}
+{{ statement_sql_header() }}
+  {%- if dvt_contract_enforced() and not temporary -%}
+{{ dvt_create_from_contract('create table ' ~ relation, relation, sql) }}
+  {%- else %}
 create {% if temporary %}temporary {% endif %}table {{ relation.include(schema=(not temporary)) }} as
 {{ sql }}
+  {%- endif -%}
 {%- endmacro %}
 {% macro sqlite__create_view_as(relation, sql) -%}
+{{ statement_sql_header() }}
+  {%- if dvt_contract_enforced() -%}{{ get_assert_columns_equivalent(sql) }}{%- endif %}
 create view {{ relation }} as
 {{ sql }}
 {%- endmacro %}

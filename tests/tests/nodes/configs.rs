@@ -1,0 +1,141 @@
+//! Grants, comments, indexes, materialized views, hooks, headers: what the database knows of a node besides its rows.
+
+use crate::place::{PRODUCTS, Place};
+use mysql::prelude::Queryable;
+
+#[test]
+fn grants_are_made_and_taken_back_and_survive_a_rebuild() {
+    let model = |grants: &str| format!("{{{{ config(materialized='table', grants={grants}) }}}} select 1 as id");
+    let place = Place::with(&[("models/shown.sql", &model("{'select': ['reader_a', 'reader_b']}"))]);
+    let schema = &place.schema;
+    let (mut pg, mut my) = (place.postgres(), place.mysql());
+    for reader in ["reader_a", "reader_b"] {
+        pg.batch_execute(&format!("create role {schema}_{reader}")).unwrap();
+        my.query_drop(format!("create user {schema}_{reader}")).unwrap();
+    }
+    let named = |grants: &str| model(&grants.replace("reader", &format!("{schema}_reader")));
+    let granted = |product: &str| match product {
+        "postgres" => place.lines(product, &format!("select grantee from information_schema.role_table_grants where table_schema = '{schema}' and grantee like '{schema}%' and privilege_type = 'SELECT'")),
+        _ => place.lines(product, &format!("select replace(replace(grantee, '''', ''), '@%', '') from information_schema.table_privileges where table_schema = '{schema}'")),
+    };
+    for product in ["postgres", "mysql"] {
+        place.world.write("p/models/shown.sql", &named("{'select': ['reader_a', 'reader_b']}"));
+        for _ in 0..2 {
+            place.on(product, &["run"]).ok();
+            assert_eq!(granted(product), [format!("{schema}_reader_a"), format!("{schema}_reader_b")], "{product}");
+        }
+        place.world.write("p/models/shown.sql", &named("{'select': ['reader_b']}"));
+        place.on(product, &["run"]).ok();
+        assert_eq!(granted(product), [format!("{schema}_reader_b")], "{product}");
+    }
+    let said = place.on("duckdb", &["run"]).ok();
+    assert!(said.all().contains("has no users"), "{}", said.all());
+}
+
+#[test]
+fn descriptions_become_comments_where_the_product_has_them() {
+    let schema = "models:
+  - name: told
+    description: A table's story
+    config: {persist_docs: {relation: true, columns: true}}
+    columns: [{name: id, description: The key}, {name: nowhere, description: Not there}]
+";
+    let place = Place::with(&[("models/told.sql", "{{ config(materialized='table') }} select 1 as id, 'x' as name"), ("models/s.yml", schema)]);
+    for product in PRODUCTS {
+        let said = place.on(product, &["run"]).ok();
+        assert!(product == "sqlite" || said.all().contains("nowhere"), "{}", said.all());
+    }
+    let schema = &place.schema;
+    assert_eq!(place.lines("duckdb", "select comment from duckdb_tables() where table_name = 'told'"), ["A table's story"]);
+    assert_eq!(place.lines("duckdb", "select comment from duckdb_columns() where table_name = 'told' and column_name = 'id'"), ["The key"]);
+    assert_eq!(place.lines("postgres", &format!("select obj_description('{schema}.told'::regclass)")), ["A table's story"]);
+    assert_eq!(place.lines("postgres", &format!("select col_description('{schema}.told'::regclass, 1)")), ["The key"]);
+    assert_eq!(place.lines("mysql", &format!("select table_comment from information_schema.tables where table_schema = '{schema}'")), ["A table's story"]);
+    assert_eq!(place.lines("mysql", &format!("select column_comment from information_schema.columns where table_schema = '{schema}' and column_name = 'id'")), ["The key"]);
+}
+
+#[test]
+fn indexes_are_made_and_stay_through_a_rebuild_with_and_without_dependents() {
+    let model = "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}, {'columns': ['id', 'name'], 'type': 'btree'} if target.type == 'postgres' else {'columns': ['name']}]) }} select 1 as id, 'x' as name";
+    let place = Place::with(&[("models/quick.sql", model), ("models/above.sql", "select * from {{ ref('quick') }}")]);
+    let schema = &place.schema;
+    let indexes = |place: &Place| place.lines("postgres", &format!("select indexdef from pg_indexes where schemaname = '{schema}'"));
+    for _ in 0..3 {
+        place.on("postgres", &["run", "-s", "quick"]).ok();
+        let found = indexes(&place);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().any(|i| i.contains("UNIQUE") && i.ends_with("(id)")) && found.iter().any(|i| i.ends_with("btree (id, name)")), "{found:?}");
+    }
+    place.on("postgres", &["run"]).ok();
+    place.on("postgres", &["run", "-s", "quick"]).ok();
+    assert_eq!(indexes(&place).len(), 2);
+    assert_eq!(place.lines("postgres", "select * from above"), ["1 | x"], "the view that reads the table is still there");
+    for _ in 0..2 {
+        place.on("duckdb", &["run", "-s", "quick"]).ok();
+        assert_eq!(place.lines("duckdb", "select count(*) from duckdb_indexes()"), ["2"]);
+    }
+}
+
+#[test]
+fn a_materialized_view_is_made_refreshed_and_refused_where_there_is_none() {
+    let view = "{{ config(materialized='materialized_view', indexes=[{'columns': ['id']}] if var('indexed', true) else []) }} select id from {{ ref('base') }}";
+    let place = Place::with(&[("models/base.sql", "{{ config(materialized='incremental') }} select {{ var('id') }} as id"), ("models/kept.sql", view)]);
+    for id in 1..=2 {
+        place.on("postgres", &["run", "--vars", &format!("id: {id}")]).ok();
+    }
+    assert_eq!(place.lines("postgres", "select id from kept"), ["1", "2"]);
+    let indexes = || place.lines("postgres", &format!("select count(*) from pg_indexes where schemaname = '{}'", place.schema));
+    assert_eq!(indexes(), ["1"]);
+    place.on("postgres", &["run", "-s", "kept", "--vars", "{id: 2, indexed: false}"]).ok();
+    assert_eq!(indexes(), ["0"]);
+    place.on("postgres", &["run", "-s", "kept", "--full-refresh", "--vars", "id: 2"]).ok();
+    assert_eq!(indexes(), ["1"]);
+    place.dvt(&["run", "--vars", "id: 1"]).fails(1, &["DVT4008", "no materialized views"]);
+}
+
+#[test]
+fn a_table_takes_a_views_place_and_the_other_way_round() {
+    let place = Place::with(&[]);
+    for product in PRODUCTS {
+        for kind in ["view", "table", "view", "incremental", "view"] {
+            place.world.write("p/models/swap.sql", &format!("{{{{ config(materialized='{kind}') }}}} select '{kind}' as kind"));
+            place.on(product, &["run"]).ok();
+            assert_eq!(place.lines(product, "select kind from swap"), [kind], "{product}");
+        }
+    }
+}
+
+#[test]
+fn hooks_run_in_their_order_inside_and_outside_of_the_transaction() {
+    let model = "{{ config(materialized='table',
+      pre_hook=[{'sql': \"insert into log values ('pre inside')\"}, before_begin(\"insert into log values ('before begin')\")],
+      post_hook=[after_commit(\"insert into log values ('after commit')\"), {'sql': \"insert into log values ('post inside ' || (select count(*) from {{ this }}))\", 'transaction': true}]) }}
+    select 1 as id";
+    let model = model.replace("'post inside ' || (select count(*) from {{ this }})", "'post inside'");
+    let place = Place::with(&[("models/hooked.sql", &model)]);
+    place.world.write(
+        "p/dbt_project.yml",
+        "name: p\nprofile: p\nversion: '1.0'\non-run-start: \"create table if not exists {{ target.schema }}.log (what varchar(40))\"\n",
+    );
+    for product in PRODUCTS {
+        let log = if product == "sqlite" || product == "duckdb" { "log".to_owned() } else { format!("{}.log", place.schema) };
+        place.world.write("p/models/hooked.sql", &model.replace("insert into log", &format!("insert into {log}")));
+        place.on(product, &["run"]).ok();
+        let (_, rows) = place.cells(product, "select what from log");
+        assert_eq!(rows.concat(), ["before begin", "pre inside", "post inside", "after commit"], "{product}");
+    }
+}
+
+#[test]
+fn a_seeds_types_delimiter_and_quotes_are_as_configured() {
+    let place = Place::with(&[("seeds/coded.csv", "Code;Many Words\n007;1\n")]);
+    place.world.write(
+        "p/dbt_project.yml",
+        "name: p\nprofile: p\nversion: '1.0'\nseeds: {p: {+delimiter: ';', +quote_columns: true, coded: {+column_types: {Code: 'varchar(10)'}}}}\n",
+    );
+    for product in PRODUCTS {
+        place.on(product, &["seed"]).ok();
+        let (names, rows) = place.cells(product, "select * from coded");
+        assert_eq!((names.join("|"), rows.concat()), ("Code|Many Words".to_owned(), vec!["007".to_owned(), "1".to_owned()]), "{product}");
+    }
+}
