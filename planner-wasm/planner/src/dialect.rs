@@ -7,7 +7,7 @@ use crate::types::{CanonicalType, Family};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::{AdapterFacts, DialectName, RelationName};
 use serde::Deserialize;
-use sqlparser::dialect::{Dialect, dialect_from_str};
+use sqlparser::dialect::Dialect;
 use std::collections::BTreeMap;
 
 /// A product's sheet. Unknown keys are refused: a typo must not become a wrong push.
@@ -167,7 +167,7 @@ impl DialectSheet {
         parts.into_iter().flatten().map(|p| self.quote(p)).collect::<Vec<_>>().join(".")
     }
     pub fn sqlparser(&self) -> Result<Box<dyn Dialect>, Diagnostic> {
-        dialect_from_str(&self.parser).ok_or_else(|| {
+        parser(&self.parser).ok_or_else(|| {
             Diagnostic::error(Code::Dialect, format!("the sheet `{}` names the unknown parser `{}`", self.name, self.parser))
         })
     }
@@ -196,6 +196,33 @@ impl DialectSheet {
         }
         Ok((comparison, class))
     }
+}
+
+/// sqlparser's dialect of a name.
+#[cfg(feature = "every-parser")]
+fn parser(name: &str) -> Option<Box<dyn Dialect>> {
+    sqlparser::dialect::dialect_from_str(name)
+}
+
+/// The dialects that bring no reader of whole scripts with them, which would be a third of a page's module. Each is
+/// called as its module in sqlparser, as `dialect_from_str` does.
+#[cfg(not(feature = "every-parser"))]
+fn parser(name: &str) -> Option<Box<dyn Dialect>> {
+    use sqlparser::dialect as d;
+    fn one<D: Dialect + Default>(name: &str) -> Option<Box<dyn Dialect>> {
+        let own = std::any::type_name::<D>().rsplit("::").nth(1)?;
+        (own == name).then(|| Box::new(D::default()) as Box<dyn Dialect>)
+    }
+    one::<d::PostgreSqlDialect>(name)
+        .or_else(|| one::<d::MySqlDialect>(name))
+        .or_else(|| one::<d::SQLiteDialect>(name))
+        .or_else(|| one::<d::DuckDbDialect>(name))
+        .or_else(|| one::<d::SparkSqlDialect>(name))
+        .or_else(|| one::<d::DatabricksDialect>(name))
+        .or_else(|| one::<d::RedshiftSqlDialect>(name))
+        .or_else(|| one::<d::OracleDialect>(name))
+        .or_else(|| one::<d::GenericDialect>(name))
+        .or_else(|| one::<d::AnsiDialect>(name))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use crate::dialect::DialectSheet;
 use dvt_diagnostic::{Code, Diagnostic, Span};
-use sqlparser::ast::{Query, Statement};
+use sqlparser::ast::Query;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 /// The `file` of places in a query's text: which file that text was made from is the caller's to know.
 pub const COMPILED: &str = "compiled SQL";
@@ -14,8 +15,15 @@ const MAX_DEPTH: usize = 60;
 /// Reads one query.
 pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> {
     let dialect = sheet.sqlparser()?;
-    let parsed = Parser::new(dialect.as_ref()).with_recursion_limit(MAX_DEPTH).try_with_sql(sql).and_then(|mut p| p.parse_statements());
-    let statements = parsed.map_err(|e| match e {
+    let read = || {
+        let mut parser = Parser::new(dialect.as_ref()).with_recursion_limit(MAX_DEPTH).try_with_sql(sql)?;
+        // A query and nothing else: other statements are not even read.
+        let query = parser.parse_query()?;
+        while parser.consume_token(&Token::SemiColon) {}
+        let next = parser.peek_token();
+        Ok((query, next.token != Token::EOF, next.span.start))
+    };
+    let (query, more, rest) = read().map_err(|e| match e {
         ParserError::RecursionLimitExceeded => {
             Diagnostic::error(Code::SqlTooDeep, format!("the query is nested deeper than {MAX_DEPTH} levels"))
                 .hint("move inner parts into models or CTEs")
@@ -30,11 +38,11 @@ pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> 
             }
         }
     })?;
-    match <[Statement; 1]>::try_from(statements) {
-        Ok([Statement::Query(query)]) => Ok(query),
-        Ok(_) => Err(Diagnostic::error(Code::SqlSyntax, "a federated model must be a query")),
-        Err(many) => Err(Diagnostic::error(Code::SqlSyntax, format!("a federated model must be one query, found {}", many.len()))),
+    if more {
+        let error = Diagnostic::error(Code::SqlSyntax, "a federated model must be one query, and this stands behind it");
+        return Err(error.at(Span::new(COMPILED, rest.line as u32, rest.column as u32)));
     }
+    Ok(query)
 }
 
 /// The parser tells places only at the end of its words: `… at Line: 3, Column: 5`.

@@ -49,10 +49,11 @@ impl ScalarRead {
 
 /// The values that may be read first. Text that cannot be read gives none: planning says what is wrong with it.
 pub fn find(request: &PlanRequest<'_>) -> Vec<ScalarRead> {
-    if request.no_pushdown || request.dialect != request.compute_dialect {
+    let Ok(sheet) = request.sheets.get(request.dialect) else { return Vec::new() };
+    let readable = request.dialect == request.compute_dialect || sheet.meaning.is_some();
+    if request.no_pushdown || !readable {
         return Vec::new();
     }
-    let Ok(sheet) = request.sheets.get(request.dialect) else { return Vec::new() };
     let Ok(dialect) = sheet.sqlparser() else { return Vec::new() };
     let Ok(tokens) = Tokenizer::new(dialect.as_ref(), request.sql).tokenize_with_location() else { return Vec::new() };
     let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();

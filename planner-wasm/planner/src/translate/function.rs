@@ -8,7 +8,7 @@ use crate::meaning::Rule;
 use crate::types::CanonicalType;
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Spanned, WindowFrame,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Visit, WindowFrame,
     WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Call {
 
 impl Translator<'_> {
     /// A function, operator or cast by its rule.
-    pub(super) fn apply(&self, at: &impl Spanned, name: &str, args: Vec<Said>, call: &Call) -> Result<Said, Diagnostic> {
+    pub(super) fn apply(&self, at: &impl Visit, name: &str, args: Vec<Said>, call: &Call) -> Result<Said, Diagnostic> {
         let asked = |rule: &Rule| match (&rule.to, call.asked) {
             (None, _) => true,
             (Some(to), Some(kind)) => to.split('|').any(|t| self.is(t, &Said::new("", Kind::of(kind)))),
@@ -110,7 +110,7 @@ impl Translator<'_> {
     }
 
     /// The arguments as the rule's template takes them, and the type of the result.
-    fn given(&self, at: &impl Spanned, rule: &Rule, args: Vec<Said>, call: &Call) -> Result<(Vec<Said>, Kind), Diagnostic> {
+    fn given(&self, at: &impl Visit, rule: &Rule, args: Vec<Said>, call: &Call) -> Result<(Vec<Said>, Kind), Diagnostic> {
         let decimals = |args: &[Said]| -> Option<Vec<(u8, u8)>> { args.iter().map(|a| as_decimal(a.kind.canonical()?)).collect() };
         let fitting = |precision: u8, scale: u8| {
             if scale > 38 {

@@ -22,7 +22,9 @@ use crate::types::CanonicalType;
 use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
 use kind::Kind;
 use scope::Scope;
-use sqlparser::ast::{Query, Spanned};
+use crate::walk::{Watch, visit};
+use sqlparser::ast::{Expr, Ident, Query, TableFactor, Visit};
+use std::ops::ControlFlow;
 
 /// A query and what it is translated with.
 pub struct Translation<'a> {
@@ -82,19 +84,23 @@ impl Said {
 }
 
 impl Translator<'_> {
-    fn refuse(&self, at: &impl Spanned, why: impl std::fmt::Display) -> Diagnostic {
+    fn refuse(&self, at: &impl Visit, why: impl std::fmt::Display) -> Diagnostic {
         let message = format!("{why}; the model is written in `{}`, the compute runs `{}`", self.of.model.name, self.of.compute.name);
         let out = Diagnostic::error(Code::NotTranslatable, message)
             .hint(format!("write it in another way, or write the model in the compute's dialect and say config(dialect='{}')", self.of.compute.name));
-        let start = at.span().start;
-        if start.line == 0 { out } else { out.at(Span::new(COMPILED, start.line as u32, start.column as u32)) }
+        let mut first = First(None);
+        visit(at, &mut first);
+        match first.0 {
+            Some((line, column)) => out.at(Span::new(COMPILED, line, column)),
+            None => out,
+        }
     }
 
     fn quote(&self, name: &str) -> String {
         self.of.compute.quote(name)
     }
 
-    fn type_name(&self, at: &impl Spanned, kind: CanonicalType) -> Result<String, Diagnostic> {
+    fn type_name(&self, at: &impl Visit, kind: CanonicalType) -> Result<String, Diagnostic> {
         self.writes.name(kind).ok_or_else(|| self.refuse(at, format!("the compute has no type for {kind}")))
     }
 
@@ -109,7 +115,7 @@ impl Translator<'_> {
     }
 
     /// As a value of its own type: numbers and truth values of the text get the type that they have in the dialect.
-    fn typed(&self, at: &impl Spanned, said: Said) -> Result<Said, Diagnostic> {
+    fn typed(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
         if said.compared && !self.meaning.truth {
             let kind = self.meaning.whole.1;
             return Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), Kind::of(kind)));
@@ -125,7 +131,7 @@ impl Translator<'_> {
     }
 
     /// As a value of `kind`, which holds all of its values.
-    fn widened(&self, at: &impl Spanned, said: Said, kind: Kind) -> Result<Said, Diagnostic> {
+    fn widened(&self, at: &impl Visit, said: Said, kind: Kind) -> Result<Said, Diagnostic> {
         match (said.kind, kind) {
             (Kind::Literal, Kind::Of(wanted, _)) if wanted != CanonicalType::Text => self.adopt(at, said, wanted),
             (Kind::Null | Kind::Literal, _) => Ok(Said { kind, ..said }),
@@ -149,5 +155,37 @@ impl Translator<'_> {
     /// Whether values have the same order in both dialects.
     fn ordered(&self, kind: Kind) -> bool {
         self.by_bytes(kind) && (!kind.is_text() || self.meaning.order_by_bytes)
+    }
+}
+
+/// The place of the first name in a part of the query. Trees know the places of names and of little else.
+struct First(Option<(u32, u32)>);
+
+impl First {
+    fn name(&mut self, ident: Option<&Ident>) -> ControlFlow<()> {
+        match ident.map(|i| i.span.start).filter(|s| s.line > 0) {
+            Some(start) => {
+                self.0 = Some((start.line as u32, start.column as u32));
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Watch for First {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table { name, .. } => self.name(name.0.first().and_then(|p| p.as_ident())),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(ident) => self.name(Some(ident)),
+            Expr::CompoundIdentifier(idents) => self.name(idents.first()),
+            Expr::Function(f) => self.name(f.name.0.first().and_then(|p| p.as_ident())),
+            _ => ControlFlow::Continue(()),
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::residual::offset;
 use crate::types::CanonicalType;
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, OrderBy, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned,
+    Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, OrderBy, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Visit,
     TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
@@ -171,7 +171,7 @@ impl Translator<'_> {
         }
     }
 
-    fn add(&self, at: &impl Spanned, scope: &mut Scope<'_>, item: Item) -> Result<(), Diagnostic> {
+    fn add(&self, at: &impl Visit, scope: &mut Scope<'_>, item: Item) -> Result<(), Diagnostic> {
         if scope.items.iter().any(|i| i.name.eq_ignore_ascii_case(&item.name)) {
             return Err(self.refuse(at, format!("two relations are called `{}`: give one an alias", item.name)));
         }
@@ -231,7 +231,7 @@ impl Translator<'_> {
     }
 
     /// The columns of a bare `*`: of the relations in their order, merged ones once.
-    fn star(&self, at: &impl Spanned, scope: &Scope<'_>) -> Result<Vec<Column>, Diagnostic> {
+    fn star(&self, at: &impl Visit, scope: &Scope<'_>) -> Result<Vec<Column>, Diagnostic> {
         if scope.items.is_empty() {
             return Err(self.refuse(at, "`*` without a relation"));
         }
