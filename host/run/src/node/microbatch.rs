@@ -28,7 +28,9 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
     for (i, batch) in list.into_iter().enumerate() {
         let shown = moment(&batch.start).map(|at| size.shown(at)).unwrap_or_default();
         let what = format!("batch {shown} of {}", node.name);
-        let span = json!([batch.start, batch.end]);
+        // As dbt writes them: `2024-01-31T00:00:00+00:00`.
+        let written = |at: &str| moment(at).map(|at| at.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()).unwrap_or_default();
+        let span = json!([written(&batch.start), written(&batch.end)]);
         let printer = &runner.databases.printer;
         if runner.databases.cancel.is_cancelled() || (first_error.is_some() && good.is_empty()) {
             printer.step(i + 1, total, &format!("SKIP {what}"), "SKIP", Tone::Warn);
