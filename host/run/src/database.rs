@@ -63,6 +63,8 @@ pub struct Database {
     shared: Arc<Databases>,
     sessions: Mutex<BTreeMap<TargetName, Own>>,
     statements: Mutex<Vec<String>>,
+    /// Put on what templates run; true where it stands behind the statement.
+    comment: Option<(String, bool)>,
 }
 
 struct Own {
@@ -72,7 +74,12 @@ struct Own {
 
 impl Database {
     pub fn new(shared: Arc<Databases>) -> Self {
-        Self { shared, sessions: Mutex::default(), statements: Mutex::default() }
+        Self { shared, sessions: Mutex::default(), statements: Mutex::default(), comment: None }
+    }
+
+    #[must_use]
+    pub fn commented(self, comment: Option<(String, bool)>) -> Self {
+        Self { shared: self.shared.clone(), sessions: Mutex::default(), statements: Mutex::default(), comment }
     }
 
     /// What the node's templates ran so far.
@@ -183,6 +190,11 @@ impl Runtime for Database {
     fn execute(&self, target: &TargetName, sql: &str, reads: &[RelationRef], options: Execute) -> Result<QueryResult, Diagnostic> {
         one_target(target, reads)?;
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).push(sql.trim().trim_end_matches(';').to_owned());
+        let commented = self.comment.as_ref().map(|(comment, behind)| match behind {
+            true => format!("{}\n{comment}", sql.trim().trim_end_matches(';')),
+            false => format!("{comment}\n{sql}"),
+        });
+        let sql = commented.as_deref().unwrap_or(sql);
         if options.fetch {
             let rows = self.run(target, sql, |s| s.query(sql, options.limit))?;
             let (columns, rows) = json_rows(&rows)?;

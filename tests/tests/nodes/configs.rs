@@ -139,3 +139,19 @@ fn a_seeds_types_delimiter_and_quotes_are_as_configured() {
         assert_eq!((names.join("|"), rows.concat()), ("Code|Many Words".to_owned(), vec!["007".to_owned(), "1".to_owned()]), "{product}");
     }
 }
+
+#[test]
+fn a_query_comment_stands_before_or_behind_every_statement_of_a_node() {
+    let place = Place::with(&[("models/said.sql", "{{ config(materialized='table') }} select 1 as id")]);
+    let project = |comment: &str| format!("name: p\nprofile: p\nversion: '1.0'\nquery-comment: {comment}\n");
+    for product in PRODUCTS {
+        for (comment, shown) in [("\"run for {{ node.name }}\"", "/* run for said */\n"), ("{comment: \"by {{ target.name }}\", append: true}", "\n/* by ")] {
+            place.world.write("p/dbt_project.yml", &project(comment));
+            let _ = std::fs::remove_file(place.world.path("p/logs/dvt.log"));
+            place.on(product, &["run"]).ok();
+            let log = std::fs::read_to_string(place.world.path("p/logs/dvt.log")).unwrap();
+            assert!(log.contains(shown), "{shown} on {product}: {log}");
+            assert_eq!(place.lines(product, "select * from said"), ["1"]);
+        }
+    }
+}

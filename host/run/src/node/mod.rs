@@ -201,7 +201,14 @@ impl Runner {
             done.fail(Diagnostic::error(Code::Internal, format!("no node is named `{id}`")));
             return done;
         };
-        let database = Arc::new(Database::new(self.databases.clone()));
+        let comment = match self.project.engine.query_comment(id) {
+            Ok(comment) => comment,
+            Err(error) => {
+                done.fail(error.about(id.as_str()));
+                return done;
+            }
+        };
+        let database = Arc::new(Database::new(self.databases.clone()).commented(comment));
         // A bug in one node must not take the run with it: the other nodes' threads would wait for it for ever.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match node.resource_type {
             ResourceType::Seed => seed::load(self, node, &database, &mut done),
