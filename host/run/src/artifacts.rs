@@ -31,11 +31,13 @@ impl Artifacts {
         &self.folder
     }
 
-    /// Below `compiled/` or `run/`; a generic test has a file of its own below its YAML file's name, as in dbt.
+    /// Below `compiled/` or `run/`; what stands with others in one file has a file of its own below that file's name, as in dbt.
     fn place(&self, kind: &str, node: &Node) -> PathBuf {
         let mut path = PathBuf::from(kind).join(&node.package).join(&node.path);
         if node.test.as_ref().is_some_and(|t| t.generic.is_some()) || path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
             path = path.join(format!("{}.sql", if node.alias.is_empty() { &node.name } else { &node.alias }));
+        } else if node.resource_type == dvt_project::ResourceType::Snapshot {
+            path = path.join(format!("{}.sql", node.name));
         }
         path
     }
@@ -80,6 +82,9 @@ impl Artifacts {
     }
 
     pub fn manifest(&self, compiled: &BTreeMap<UniqueId, CompiledNode>) -> Result<(), Diagnostic> {
+        if !self.project.settings.on("write_json") {
+            return Ok(());
+        }
         let generated_at = iso(now());
         let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
         self.json("manifest.json", &ManifestDocument { manifest: &self.project.manifest, compiled, meta })
@@ -89,6 +94,9 @@ impl Artifacts {
     pub fn results(&self, done: &[Done], elapsed: f64) -> Result<(), Diagnostic> {
         let compiled = done.iter().filter_map(|d| Some((d.id.clone(), d.compiled.clone()?))).collect();
         self.manifest(&compiled)?;
+        if !self.project.settings.on("write_json") {
+            return Ok(());
+        }
         let generated_at = iso(now());
         let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
         let results: Vec<_> = done
@@ -103,6 +111,31 @@ impl Artifacts {
         let moved: BTreeMap<&UniqueId, Value> = done.iter().filter(|d| !d.movements.is_empty()).map(|d| (&d.id, moved_json(&d.movements))).collect();
         let head = json!({"invocation_id": self.project.invocation(), "generated_at": generated_at, "dvt_version": env!("CARGO_PKG_VERSION")});
         self.json("dvt_manifest.json", &json!({"metadata": head, "plans": *plans, "moved": moved}))
+    }
+
+    /// `catalog.json` v1 with SPEC D1's keys.
+    pub fn catalog(&self, body: serde_json::Map<String, Value>) -> Result<(), Diagnostic> {
+        let generated_at = iso(now());
+        let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
+        let mut document = serde_json::Map::new();
+        document.insert("metadata".to_owned(), Value::Object(meta.head("catalog/v1")));
+        document.extend(body);
+        self.json("catalog.json", &document)
+    }
+
+    pub fn page(&self, name: &str, text: &str) -> Result<(), Diagnostic> {
+        self.write(&self.folder.join(name), text)
+    }
+
+    /// `sources.json` v3, at `output` or its usual place.
+    pub fn sources(&self, results: &[Value], elapsed: f64, output: Option<&Path>) -> Result<(), Diagnostic> {
+        let generated_at = iso(now());
+        let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
+        let document = json!({"metadata": meta.head("sources/v3"), "results": results, "elapsed_time": elapsed});
+        match output {
+            Some(path) => self.write(path, &document.to_string()),
+            None => self.json("sources.json", &document),
+        }
     }
 
     pub fn relation_name(&self, node: &Node) -> Option<String> {

@@ -1,6 +1,7 @@
 //! The databases as one node's templates see them: its own session per target, transactions, and relation caches.
 
 use crate::failure::explained;
+use crate::log::{Event, Level};
 use crate::introspect::{Known, describe, list, meant};
 use crate::pool::{Pool, Session};
 use crate::printer::Printer;
@@ -12,8 +13,8 @@ use dvt_mdm::{ColumnFact, Fact, RelationFact, Spool};
 use dvt_planner::catalog::{Collation, ColumnSchema};
 use dvt_jinja::{ColumnFacts, Execute, QueryResult, RelationFacts, Runtime};
 use dvt_project::{RelationName, RelationRef, TargetName};
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 type SchemaKey = (TargetName, Option<String>, String);
@@ -25,15 +26,16 @@ pub struct Databases {
     pub printer: Arc<Printer>,
     /// Committed relations by schema.
     cache: Mutex<BTreeMap<SchemaKey, Arc<Vec<Known>>>>,
-    log: Option<PathBuf>,
     profile: String,
+    /// Whether `print()` is heard.
+    prints: bool,
     /// Where sights of relations are noted.
     pub spool: Option<Spool>,
 }
 
 impl Databases {
-    pub fn new(pool: Pool, cancel: Arc<Cancellation>, printer: Arc<Printer>, log: Option<PathBuf>, profile: &str, spool: Option<Spool>) -> Self {
-        Self { pool, cancel, printer, cache: Mutex::default(), log, profile: profile.to_owned(), spool }
+    pub fn new(pool: Pool, cancel: Arc<Cancellation>, printer: Arc<Printer>, profile: &str, prints: bool, spool: Option<Spool>) -> Self {
+        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool }
     }
 
     /// A fact for the MDM; what cannot be noted is only forgotten.
@@ -47,14 +49,10 @@ impl Databases {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).retain(|(t, _, _), _| t != target);
     }
 
-    fn write_log(&self, text: &str) {
-        use std::io::Write;
-        if let Some(path) = &self.log
-            && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path)
-        {
-            // A log that cannot be written must not fail a node.
-            let _ = writeln!(file, "{} {}", crate::printer::iso(crate::printer::now()), self.printer.hiding(text));
-        }
+    /// The statement, for the log file and `--log-level debug`.
+    fn write_log(&self, target: &TargetName, sql: &str) {
+        let data = json!({"conn_name": target, "sql": sql});
+        self.printer.event(Event::debug("E016", "SQLQuery", format!("On {target}: {sql}"), data));
     }
 }
 
@@ -153,7 +151,7 @@ impl Database {
         sql: &str,
         work: impl FnOnce(&mut Session) -> Result<T, dvt_engine::EngineError>,
     ) -> Result<T, Diagnostic> {
-        self.shared.write_log(&format!("[{target}] {}", sql.trim()));
+        self.shared.write_log(target, sql.trim());
         self.with_session(target, |session| {
             let adapter = self.shared.pool.adapter(target)?;
             work(session).map_err(|e| explained(Some(adapter.as_ref()), &e, &format!("target `{target}`")))
@@ -256,11 +254,16 @@ impl Runtime for Database {
         self.shared.forget(target);
     }
 
-    fn log(&self, message: &str, info: bool) {
-        self.shared.write_log(message);
-        if info {
-            self.shared.printer.line(message);
+    fn print(&self, message: &str) {
+        if self.shared.prints {
+            self.shared.printer.data(Event::new("Z052", "PrintEvent", Level::Info, message, json!({"msg": message})));
         }
+    }
+
+    fn log(&self, message: &str, info: bool) {
+        let level = if info { Level::Info } else { Level::Debug };
+        let (code, name) = if info { ("I062", "JinjaLogInfo") } else { ("I063", "JinjaLogDebug") };
+        self.shared.printer.event(Event::new(code, name, level, message, json!({"msg": message})));
     }
 }
 

@@ -37,6 +37,43 @@ pub fn root(settings: &Settings) -> Result<PathBuf, Diagnostic> {
     })
 }
 
+/// The project file's `flags:`, as written; nothing where there is no project.
+pub fn project_flags(settings: &Settings) -> serde_json::Map<String, serde_json::Value> {
+    match project_key(settings, "flags") {
+        Some(serde_json::Value::Object(flags)) => flags,
+        _ => serde_json::Map::new(),
+    }
+}
+
+/// Where the log file goes: `--log-path`, else the project file's, else `logs` in the project.
+pub fn log_folder(settings: &Settings) -> Option<PathBuf> {
+    if let Some(path) = settings.path("log_path") {
+        return Some(path);
+    }
+    let root = root(settings).ok()?;
+    let named = project_key(settings, "log-path").and_then(|v| v.as_str().map(str::to_owned)).filter(|p| !p.contains("{{"));
+    Some(root.join(named.unwrap_or_else(|| "logs".to_owned())))
+}
+
+/// Where artifacts of the project lie, before it is loaded.
+///
+/// # Errors
+/// `DVT1001`.
+pub fn target_folder(settings: &Settings) -> Result<PathBuf, Diagnostic> {
+    let root = root(settings)?;
+    let named = settings.text("target_path").map(str::to_owned);
+    let named = named.or_else(|| project_key(settings, "target-path").and_then(|v| v.as_str().map(str::to_owned)));
+    Ok(root.join(named.unwrap_or_else(|| "target".to_owned())))
+}
+
+/// A key of the project file before anything is rendered; problems are told when the project is loaded.
+fn project_key(settings: &Settings, key: &str) -> Option<serde_json::Value> {
+    let root = root(settings).ok()?;
+    let file = PROJECT_FILES.iter().find(|f| root.join(f).is_file())?;
+    let text = std::fs::read_to_string(root.join(file)).ok()?;
+    Some(dvt_project::yaml::parse(file, &text).ok()?.root.get(key)?.to_json())
+}
+
 /// Every file of the project by its path with `/`; `local:` packages outside the root come as `../…`.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod batches;
+mod choose;
 mod contract;
 mod csv;
 mod database;
@@ -13,7 +14,9 @@ mod failure;
 pub mod home;
 mod infer;
 mod introspect;
+mod log;
 mod node;
+mod packages;
 mod plugins;
 mod pool;
 mod printer;
@@ -26,6 +29,8 @@ mod types;
 mod values;
 
 pub use dvt_federation::Cancellation;
-pub use printer::{Printer, Stream};
-pub use project::Project;
+pub use discover::{log_folder, project_flags};
+pub use log::{Level, LogFile};
+pub use printer::{Format, Look, Printer, Stream};
+pub use project::{Project, new_invocation};
 pub use settings::Settings;

@@ -11,7 +11,7 @@ use dvt_engine::{ComputeSettings, EMBEDDED_DRIVER};
 use dvt_jinja::{Engine, YamlStrings, parse};
 use dvt_planner::dialect::{DialectSheet, Sheets};
 use dvt_plugin_host::{Adapter, ComputePlugin, EnginePlan};
-use dvt_project::{AdapterType, ComputeName, DialectName, Graph, Invocation, Manifest, ProjectInput, TargetName, UniqueId};
+use dvt_project::{AdapterType, ComputeName, DialectName, Graph, Invocation, Manifest, ProjectInput, TargetName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,25 +59,15 @@ impl Project {
         Ok(Self { settings, home, root, input, plugins, manifest, graph, engine, warnings, started })
     }
 
-    /// The nodes that `--select` and `--exclude` leave.
-    pub fn selected(&self) -> Result<BTreeSet<UniqueId>, Diagnostic> {
-        dvt_project::select::select(&self.manifest, &self.graph, &self.settings.select, &self.settings.exclude, None)
-    }
-
     pub fn invocation(&self) -> &str {
         &self.input.invocation.id
     }
 
     /// Where artifacts go.
     pub fn target_path(&self) -> PathBuf {
-        let named = self.settings.env("DBT_TARGET_PATH").map(str::to_owned);
-        let path = named.or_else(|| self.manifest.project.get("target-path").and_then(|v| v.as_str()).map(str::to_owned));
+        let path = self.settings.text("target_path").map(str::to_owned);
+        let path = path.or_else(|| self.manifest.project.get("target-path").and_then(|v| v.as_str()).map(str::to_owned));
         self.root.join(path.unwrap_or_else(|| "target".to_owned()))
-    }
-
-    pub fn log_file(&self) -> Option<PathBuf> {
-        let folder = self.root.join(self.settings.env("DBT_LOG_PATH").unwrap_or("logs"));
-        std::fs::create_dir_all(&folder).ok().map(|()| folder.join("dvt.log"))
     }
 
     /// `--threads`, else the default target's.
@@ -176,12 +166,17 @@ fn input(settings: &Settings, home: &Home, root: &Path, plugins: &Plugins, start
         adapter_packages,
         adapters,
         invocation: Invocation {
-            id: uuid::Uuid::new_v4().to_string(),
+            id: if settings.invocation_id.is_empty() { new_invocation() } else { settings.invocation_id.clone() },
             started_at: iso(started),
             which: settings.which.clone(),
             flags,
         },
     })
+}
+
+/// A new invocation's id.
+pub fn new_invocation() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// A plugin for each target that the chosen nodes use, or which one is missing.

@@ -225,9 +225,9 @@ impl Object for Function {
             }
             "log" | "print" => {
                 let [message, info] = bind(name, ["msg", "info"], args)?;
-                let info = *name == "print" || info.is_some_and(|i| i.is_true());
                 if let Some(runtime) = &scope.runtime {
-                    runtime.log(&clean(&message.unwrap_or_default().to_string()), info);
+                    let message = clean(&message.unwrap_or_default().to_string());
+                    if *name == "print" { runtime.print(&message) } else { runtime.log(&message, info.is_some_and(|i| i.is_true())) }
                 }
                 Ok(Value::from(""))
             }

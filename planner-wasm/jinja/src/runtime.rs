@@ -63,4 +63,8 @@ pub trait Runtime: Send + Sync {
     /// Whatever is known of the target's relations may have changed.
     fn relations_changed(&self, target: &TargetName);
     fn log(&self, message: &str, info: bool);
+    /// What `print()` says.
+    fn print(&self, message: &str) {
+        self.log(message, true);
+    }
 }

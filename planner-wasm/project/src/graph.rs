@@ -1,4 +1,4 @@
-//! The graph of nodes, sources and exposures: order, neighbours, cycles.
+//! The graph of everything that depends on something: order, neighbours, cycles.
 //!
 //! Not here: selection, and what an edge means for a run.
 
@@ -21,18 +21,15 @@ impl Graph {
     /// # Errors
     /// `DVT2010` naming the nodes of the circle in order.
     pub fn new(manifest: &Manifest) -> Result<Self, Diagnostic> {
-        let ids: Vec<UniqueId> =
-            manifest.nodes.keys().chain(manifest.sources.keys()).chain(manifest.exposures.keys()).cloned().collect();
+        let mut ids: Vec<UniqueId> =
+            manifest.nodes.keys().chain(manifest.sources.keys()).chain(manifest.exposures.keys()).chain(manifest.functions.keys()).cloned().collect();
+        ids.extend(manifest.unit_tests.keys().chain(manifest.metrics.keys()).chain(manifest.semantic_models.keys()).chain(manifest.saved_queries.keys()).cloned());
         let index: BTreeMap<UniqueId, usize> = ids.iter().cloned().enumerate().map(|(i, id)| (id, i)).collect();
         let mut graph = Self { parents: vec![Vec::new(); ids.len()], children: vec![Vec::new(); ids.len()], ids, index, order: Vec::new() };
         for (i, id) in graph.ids.iter().enumerate() {
-            let upstream = match (manifest.nodes.get(id), manifest.exposures.get(id)) {
-                (Some(node), _) => &node.depends_on.nodes,
-                (None, Some(exposure)) => &exposure.depends_on,
-                (None, None) => continue,
-            };
-            for parent in upstream.iter().filter_map(|p| graph.index.get(p).copied()) {
-                if !graph.parents[i].contains(&parent) {
+            let mut seen = BTreeSet::new();
+            for parent in above(manifest, id).iter().filter_map(|p| graph.index.get(p).copied()) {
+                if seen.insert(parent) {
                     graph.parents[i].push(parent);
                     graph.children[parent].push(i);
                 }
@@ -142,4 +139,19 @@ impl Graph {
         }
         found
     }
+}
+
+/// What a resource depends on, whatever its kind.
+fn above<'a>(m: &'a Manifest, id: &UniqueId) -> &'a [UniqueId] {
+    if let Some(node) = m.nodes.get(id).or_else(|| m.functions.get(id)) {
+        return &node.depends_on.nodes;
+    }
+    if let Some(exposure) = m.exposures.get(id) {
+        return &exposure.depends_on;
+    }
+    if let Some(test) = m.unit_tests.get(id) {
+        return &test.depends_on.nodes;
+    }
+    let described = m.metrics.get(id).or_else(|| m.semantic_models.get(id)).or_else(|| m.saved_queries.get(id));
+    described.map(|d| d.depends_on.nodes.as_slice()).unwrap_or_default()
 }

@@ -53,6 +53,12 @@ impl WarnErrorOptions {
         Self { all: true, ..Self::default() }
     }
 
+    /// These options, with every warning that they do not name an error.
+    #[must_use]
+    pub fn and_everything(self) -> Self {
+        Self { all: true, ..self }
+    }
+
     /// Reads `{error: all | […], warn: […], silence: […]}`; `include` and `exclude` are the old names of the first two.
     ///
     /// # Errors
@@ -85,7 +91,8 @@ impl WarnErrorOptions {
         Ok(out)
     }
 
-    fn fate(&self, diagnostic: &Diagnostic) -> Fate {
+    /// What becomes of one warning.
+    pub fn fate(&self, diagnostic: &Diagnostic) -> Fate {
         let code = diagnostic.code.to_string();
         let names: Vec<&str> = diagnostic.event.as_deref().into_iter().chain([code.as_str()]).collect();
         let by_name = |set: &BTreeSet<String>| names.iter().any(|n| set.contains(*n));
@@ -135,8 +142,9 @@ impl WarnErrorOptions {
     }
 }
 
+/// What becomes of a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub enum Fate {
     Silent,
     Shown,
     Error,

@@ -4,7 +4,7 @@
 use dvt_diagnostic::{Code, Span};
 use dvt_project::input::AdapterFacts;
 use dvt_project::render::Verbatim;
-use dvt_project::select::select;
+use dvt_project::select::{Request, select};
 use dvt_project::{DependsOn, ExecutionPath, Graph, Manifest, Node, ProjectInput, ResourceType, TestFacts, UniqueId, paths, skeleton};
 use serde_json::{Map, Value, json};
 
@@ -131,8 +131,9 @@ fn chosen(spec: &[&str], exclude: &[&str]) -> Vec<String> {
     ]);
     let graph = Graph::new(&m).unwrap();
     let own = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let ids = select(&m, &graph, &own(spec), &own(exclude), None).unwrap();
-    ids.iter().map(|i| i.as_str().rsplit_once("shop.").unwrap().1.to_owned()).collect()
+    let (spec, exclude) = (own(spec), own(exclude));
+    let chosen = select(&m, &graph, &Request { select: &spec, exclude: &exclude, blank: true, ..Request::default() }).unwrap();
+    chosen.ids.iter().map(|i| i.as_str().rsplit_once("shop.").unwrap().1.to_owned()).collect()
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn selection_follows_dbts_operators() {
 fn an_unknown_method_is_an_error_with_a_suggestion() {
     let m = manifest(vec![]);
     let graph = Graph::new(&m).unwrap();
-    let e = select(&m, &graph, &["tags:x".to_owned()], &[], None).unwrap_err();
+    let e = select(&m, &graph, &Request { select: &["tags:x".to_owned()], ..Request::default() }).unwrap_err();
     assert_eq!((e.code, e.hint.as_deref()), (Code::SelectorInvalid, Some("did you mean `tag:`?")));
 }
 

@@ -10,6 +10,13 @@ fn build_folder() -> PathBuf {
     own.parent().and_then(Path::parent).unwrap().to_path_buf()
 }
 
+/// The plugins that `cargo xtask plugins` built.
+pub fn plugins() -> PathBuf {
+    let plugins = build_folder().parent().unwrap().join("plugins");
+    assert!(plugins.is_dir(), "{} is missing: cargo xtask plugins", plugins.display());
+    plugins
+}
+
 pub struct Said {
     pub code: i32,
     pub out: String,
@@ -60,8 +67,7 @@ impl World {
         let build = build_folder();
         let binary = build.join("dvt");
         assert!(binary.is_file(), "{} is missing: cargo build --release -p dvt", binary.display());
-        let plugins = build.parent().unwrap().join("plugins");
-        assert!(plugins.is_dir(), "{} is missing: cargo xtask plugins", plugins.display());
+        let plugins = plugins();
         let mut command = Command::new(binary);
         command.args(words).current_dir(self.path(folder)).env_clear();
         for name in ["PATH", "LD_LIBRARY_PATH", "DUCKDB_LIB_DIR"] {

@@ -1,9 +1,9 @@
 //! `dvt clean`: removes the folders that clean-targets names.
 
-use crate::arguments::{Global, Selection};
+use crate::arguments::Cli;
 use dvt_run::Stream;
 use dvt_run::task::Task;
 
-pub fn command(global: &Global) -> u8 {
-    super::run_task("clean", global, &Selection::default(), Stream::Out, Task::clean)
+pub fn command(cli: &Cli) -> u8 {
+    super::run_task("clean", cli, Stream::Out, Task::clean)
 }

@@ -1,8 +1,8 @@
-//! `dvt compile`: renders the selected nodes; the SQL of a single one goes to stdout.
+//! `dvt compile`: renders the selected nodes; the SQL of the chosen ones goes to stdout.
 
-use crate::arguments::{Global, Selection};
+use crate::arguments::{Cli, ShowOutput};
 use dvt_run::Stream;
 
-pub fn command(global: &Global, selection: &Selection, inline: Option<&str>) -> u8 {
-    super::run_task("compile", global, selection, Stream::Err, |task| task.compile(inline, &mut std::io::stdout()))
+pub fn command(cli: &Cli, inline: Option<&str>, output: ShowOutput) -> u8 {
+    super::run_task("compile", cli, Stream::Err, |task| task.compile(inline, output == ShowOutput::Json))
 }

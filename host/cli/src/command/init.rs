@@ -1,12 +1,12 @@
 //! `dvt init`: a starter project. Asks for a missing name on a terminal only.
 
-use crate::arguments::{Global, Selection};
+use crate::arguments::Cli;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_run::Stream;
 use std::io::{BufRead, IsTerminal, Write};
 
-pub fn command(global: &Global, name: Option<String>, skip_profile_setup: bool) -> u8 {
-    super::run_task("init", global, &Selection::default(), Stream::Out, |task| {
+pub fn command(cli: &Cli, name: Option<String>, skip_profile_setup: bool) -> u8 {
+    super::run_task("init", cli, Stream::Out, |task| {
         let name = name.or_else(ask).ok_or_else(|| {
             vec![Diagnostic::error(Code::InitInvalid, "the project needs a name").hint("dvt init NAME")]
         })?;

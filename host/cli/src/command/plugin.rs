@@ -1,13 +1,13 @@
 //! `dvt plugin`: what plugins are found, and making one: new, pack, test.
 
-use crate::arguments::{Global, PluginCommand, PluginKind, Selection, ShowOutput};
+use crate::arguments::{Cli, PluginCommand, PluginKind, ShowOutput};
 use dvt_run::Stream;
 use dvt_run::task::Task;
 use dvt_run::task::plugin_new::Kind;
 
-pub fn command(global: &Global, command: &PluginCommand) -> u8 {
+pub fn command(cli: &Cli, command: &PluginCommand) -> u8 {
     let run = |stream: Stream, work: &dyn Fn(&Task) -> Result<u8, Vec<dvt_diagnostic::Diagnostic>>| {
-        super::run_task("plugin", global, &Selection::default(), stream, |task| work(task))
+        super::run_task("plugin", cli, stream, |task| work(task))
     };
     match command {
         PluginCommand::List { output } => run(Stream::Err, &|task| task.plugins(*output == ShowOutput::Json, &mut std::io::stdout())),

@@ -1,9 +1,9 @@
 //! `dvt run`: builds the selected models.
 
-use crate::arguments::{Global, Selection};
+use crate::arguments::Cli;
 use dvt_run::Stream;
 use dvt_run::task::Task;
 
-pub fn command(global: &Global, selection: &Selection) -> u8 {
-    super::run_task("run", global, selection, Stream::Out, Task::run)
+pub fn command(cli: &Cli) -> u8 {
+    super::run_task("run", cli, Stream::Out, Task::run)
 }

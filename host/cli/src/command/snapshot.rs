@@ -1,9 +1,9 @@
-//! `dvt snapshot`: takes the selected snapshots.
+//! `dvt snapshot`: builds the selected snapshots.
 
-use crate::arguments::{Global, Selection};
+use crate::arguments::Cli;
 use dvt_run::Stream;
 use dvt_run::task::Task;
 
-pub fn command(global: &Global, selection: &Selection) -> u8 {
-    super::run_task("snapshot", global, selection, Stream::Out, Task::run)
+pub fn command(cli: &Cli) -> u8 {
+    super::run_task("snapshot", cli, Stream::Out, Task::run)
 }

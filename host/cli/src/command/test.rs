@@ -1,9 +1,9 @@
-//! `dvt test`: runs the selected data tests.
+//! `dvt test`: runs the selected tests.
 
-use crate::arguments::{Global, Selection};
+use crate::arguments::Cli;
 use dvt_run::Stream;
 use dvt_run::task::Task;
 
-pub fn command(global: &Global, selection: &Selection) -> u8 {
-    super::run_task("test", global, selection, Stream::Out, Task::run)
+pub fn command(cli: &Cli) -> u8 {
+    super::run_task("test", cli, Stream::Out, Task::run)
 }

@@ -51,6 +51,8 @@ pub enum Status {
     Skipped,
     /// Some batches of a model were built, some were not.
     Partial,
+    /// There is nothing to do for it.
+    NoOp,
 }
 
 impl Status {
@@ -63,6 +65,7 @@ impl Status {
             Self::Error => "error",
             Self::Skipped => "skipped",
             Self::Partial => "partial success",
+            Self::NoOp => "no-op",
         }
     }
     /// Whether nodes below must not run.
@@ -112,6 +115,10 @@ impl Done {
             thread: 1,
             batches: None,
         }
+    }
+
+    pub fn idle(id: &UniqueId, thread: usize) -> Self {
+        Self { status: Status::NoOp, thread, ..Self::new(id) }
     }
 
     pub fn skipped(id: &UniqueId, because: Option<&UniqueId>, cancelled: bool) -> Self {

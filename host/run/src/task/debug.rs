@@ -15,6 +15,8 @@ use std::time::Instant;
 #[derive(Debug, Clone, Default)]
 pub struct Sections {
     pub config: bool,
+    /// Only where profiles.yml is looked for.
+    pub config_dir: bool,
     pub targets: bool,
     pub computes: bool,
     pub manifest: bool,
@@ -54,6 +56,11 @@ impl Task {
         let mut report = Report { out, failures: Vec::new() };
         let since = Instant::now();
         let root = discover::root(&self.settings);
+        if sections.config_dir {
+            let home = Home::find(&self.settings, root.as_ref().ok().map(std::path::PathBuf::as_path));
+            report.line(&format!("To view your profiles.yml file, run:\n\nopen {}", home.profiles.parent().unwrap_or(&home.root).display()));
+            return OK;
+        }
         let home = Home::find(&self.settings, root.as_ref().ok().map(std::path::PathBuf::as_path));
         let project = match &root {
             Ok(_) => Project::load(self.settings.clone()),
@@ -75,8 +82,9 @@ impl Task {
                     manifest(&mut report, project, took);
                 }
                 if let Some(target) = &sections.connection {
-                    report.line(&format!("Connection {target}"));
-                    self.connection(&mut report, project, &TargetName::from(target.as_str()));
+                    let name = if target.is_empty() { project.manifest.default_target.clone() } else { TargetName::from(target.as_str()) };
+                    report.line(&format!("Connection {name}"));
+                    self.connection(&mut report, project, &name);
                 }
             }
             Err(errors) => {

@@ -1,6 +1,6 @@
 //! `explain`: for each model its path, what each source is asked, what stayed and why, and what the last run moved.
 
-use super::{FAILED, OK, Task, nothing_selected};
+use super::{FAILED, OK, Prepared, Task, nothing_selected};
 use crate::database::Database;
 use crate::node::{Planned, plan_node};
 use dvt_diagnostic::{Code, Diagnostic};
@@ -15,10 +15,7 @@ impl Task {
     /// # Errors
     /// What keeps the command from running at all; a model that cannot be planned is shown with its error.
     pub fn explain(&self, as_json: bool, out: &mut dyn Write) -> Result<u8, Vec<Diagnostic>> {
-        let one = |d: Diagnostic| vec![d];
-        let project = self.project()?;
-        let databases = self.databases(&project, false).map_err(one)?;
-        let chosen = project.selected().map_err(one)?;
+        let Prepared { project, databases, chosen } = self.prepared(false)?;
         let mut models = Vec::new();
         let mut failed = false;
         for id in project.graph.order().filter(|id| chosen.contains(*id)) {

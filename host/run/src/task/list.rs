@@ -1,91 +1,90 @@
 //! `ls`: what a selection selects.
 
-use super::{OK, Task, nothing_selected};
+use super::{OK, Task};
+use crate::log::{Event, Level};
 use crate::project::Project;
-use dvt_diagnostic::{Code, Diagnostic};
-use dvt_project::UniqueId;
+use dvt_diagnostic::Diagnostic;
+use dvt_project::artifacts::{ArtifactMeta, manifest_json};
+use dvt_project::select::{Resource, resources};
 use serde_json::{Map, Value, json};
-use std::io::Write;
+use std::collections::BTreeMap;
 
 /// How each resource is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// fqn, as selectors take it.
+    /// As selectors take it.
     Selector,
     Name,
     Path,
     Json,
 }
 
+/// What `--output json` shows unless keys are given.
+const KEYS: [&str; 11] =
+    ["alias", "name", "package_name", "depends_on", "direct_parents", "tags", "config", "resource_type", "source_name", "original_file_path", "unique_id"];
+
 impl Task {
     /// # Errors
     /// What keeps the command from running at all.
-    pub fn list(&self, shape: Shape, kinds: &[String], keys: &[String], out: &mut dyn Write) -> Result<u8, Vec<Diagnostic>> {
+    pub fn list(&self, shape: Shape, keys: &[String]) -> Result<u8, Vec<Diagnostic>> {
         let project = self.project()?;
-        let chosen = project.selected().map_err(|d| vec![d])?;
-        let mut any = false;
-        for id in &chosen {
-            let Some(resource) = describe(&project, id) else { continue };
-            let kind = resource.kind.as_str();
-            if !(kinds.is_empty() || kinds.iter().any(|k| k == kind || k == "all" || k == &format!("{kind}s"))) {
-                continue;
-            }
-            any = true;
-            let line = match shape {
-                Shape::Selector => match kind {
-                    "source" | "exposure" => format!("{kind}:{}", resource.fqn.join(".")),
-                    _ => resource.fqn.join("."),
-                },
-                Shape::Name => resource.name,
-                Shape::Path => resource.path,
-                Shape::Json => {
-                    let mut object = resource.json;
-                    if !keys.is_empty() {
-                        object = keys.iter().filter_map(|k| Some((k.clone(), object.get(k)?.clone()))).collect();
-                    }
-                    Value::Object(object).to_string()
-                }
-            };
-            writeln!(out, "{line}").map_err(|e| vec![Diagnostic::error(Code::Artifact, e.to_string())])?;
+        let chosen = self.chosen(&project)?;
+        if chosen.is_empty() {
+            self.warn("M031", "NoNodesSelected", "No nodes selected!");
+            self.calm()?;
+            return Ok(OK);
         }
-        if !any {
-            self.printer.diagnostic(&nothing_selected());
+        let all: BTreeMap<_, _> = resources(&project.manifest).into_iter().map(|r| (r.id.clone(), r)).collect();
+        let documents = if shape == Shape::Json { whole(&project) } else { Value::Null };
+        for resource in chosen.iter().filter_map(|id| all.get(id)) {
+            let line = match shape {
+                Shape::Selector => selector(resource),
+                Shape::Name => resource.search_name.clone(),
+                Shape::Path => resource.path.to_owned(),
+                Shape::Json => Value::Object(shown(resource, &documents, keys, &project)).to_string(),
+            };
+            self.printer.data(Event::new("Z052", "PrintEvent", Level::Info, line.clone(), json!({"msg": line})));
         }
         Ok(OK)
     }
 }
 
-struct Resource {
-    kind: String,
-    name: String,
-    path: String,
-    fqn: Vec<String>,
-    json: Map<String, Value>,
+fn selector(r: &Resource<'_>) -> String {
+    match r.kind {
+        "source" => format!("source:{}.{}.{}", r.package, r.source_name, r.name),
+        "exposure" | "metric" | "saved_query" | "semantic_model" => format!("{}:{}.{}", r.kind, r.package, r.name),
+        "unit_test" => format!("unit_test:{}.{}", r.package, r.search_name),
+        _ => r.fqn.join("."),
+    }
 }
 
-fn describe(project: &Project, id: &UniqueId) -> Option<Resource> {
-    let m = &project.manifest;
-    let (kind, name, package, path, fqn, extra) = if let Some(n) = m.nodes.get(id) {
-        let extra = json!({"config": n.config, "tags": n.tags, "alias": n.alias, "depends_on": {"macros": n.depends_on.macros, "nodes": n.depends_on.nodes},
-            "target": n.target, "path": n.execution});
-        (n.resource_type.as_str(), n.name.clone(), n.package.clone(), n.path.clone(), n.fqn.clone(), extra)
-    } else if let Some(s) = m.sources.get(id) {
-        let extra = json!({"config": s.config, "tags": s.tags, "source_name": s.source_name, "target": s.connection});
-        ("source", s.name.clone(), s.package.clone(), s.path.clone(), s.fqn.clone(), extra)
-    } else {
-        let e = m.exposures.get(id)?;
-        ("exposure", e.name.clone(), e.package.clone(), e.path.clone(), e.fqn.clone(), json!({"depends_on": {"nodes": e.depends_on}}))
+fn whole(project: &Project) -> Value {
+    manifest_json(&project.manifest, &BTreeMap::new(), ArtifactMeta { input: &project.input, generated_at: "" })
+}
+
+/// The manifest's entry, cut to the keys; a dot reaches inside. `target` and `execution_path` are ours.
+fn shown(resource: &Resource<'_>, documents: &Value, keys: &[String], project: &Project) -> Map<String, Value> {
+    let section = match resource.kind {
+        "source" => "sources",
+        "exposure" => "exposures",
+        "metric" => "metrics",
+        "saved_query" => "saved_queries",
+        "semantic_model" => "semantic_models",
+        "unit_test" => "unit_tests",
+        "function" => "functions",
+        _ => "nodes",
     };
-    let mut object = Map::new();
-    object.insert("name".into(), json!(name));
-    object.insert("resource_type".into(), json!(kind));
-    object.insert("package_name".into(), json!(package));
-    object.insert("original_file_path".into(), json!(path));
-    object.insert("unique_id".into(), json!(id));
-    if let Value::Object(extra) = extra {
-        for (key, value) in extra {
-            object.insert(if key == "path" { "execution_path".to_owned() } else { key }, value);
-        }
+    let mut entry = documents.get(section).and_then(|s| s.get(resource.id.as_str())).and_then(Value::as_object).cloned().unwrap_or_default();
+    if keys.is_empty() {
+        return entry.into_iter().filter(|(k, _)| KEYS.contains(&k.as_str())).collect();
     }
-    Some(Resource { kind: kind.to_owned(), name, path, fqn, json: object })
+    if let Some(node) = project.manifest.nodes.get(resource.id) {
+        entry.insert("target".to_owned(), json!(node.target));
+        entry.insert("execution_path".to_owned(), json!(node.execution));
+    } else if let Some(source) = project.manifest.sources.get(resource.id) {
+        entry.insert("target".to_owned(), json!(source.connection));
+    }
+    let entry = Value::Object(entry);
+    let inside = |key: &str| key.split('.').try_fold(&entry, |v, part| v.get(part)).cloned();
+    keys.iter().filter_map(|k| Some((k.clone(), inside(k).filter(|v| !k.contains('.') || !v.is_null())?))).collect()
 }

@@ -1,53 +1,45 @@
 //! `run`, `build`, `seed`, `test`: the selected nodes in order, their lines, their artifacts.
 
-use super::{FAILED, OK, Task, nothing_selected};
+use super::lines::{Lines, hook_id, kind_of_id, shown_materialization};
+use super::{FAILED, OK, Prepared, Task};
 use crate::artifacts::Artifacts;
 use crate::database::{Database, Databases};
-use crate::node::{Done, Runner, Status, moved_text};
-use crate::printer::{Tone, iso, now};
+use crate::log::name_thread;
+use crate::node::{Done, Runner, Status};
+use crate::printer::{iso, now};
 use crate::project::{Project, check_adapters};
 use crate::schedule::{Ended, Schedule};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_federation::{Journal, Leftover, drop_table};
 use dvt_engine::Connection;
 use dvt_mdm::{Fact, MovementFact, NodeFact, RunFact};
-use dvt_project::{ExecutionPath, HookDef, Manifest, Node, ResourceType, TargetName, UniqueId, UnitTest};
+use dvt_project::warnings::Fate;
+use dvt_project::{ExecutionPath, HookDef, Manifest, Node, ResourceType, TargetName, UniqueId};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Which kinds of nodes a command runs.
-fn takes(which: &str, node: &Node) -> bool {
-    match which {
-        "run" => node.resource_type == ResourceType::Model && !node.is_ephemeral(),
-        "seed" => node.resource_type == ResourceType::Seed,
-        "snapshot" => node.resource_type == ResourceType::Snapshot,
-        "test" => node.resource_type == ResourceType::Test,
-        _ => matches!(node.resource_type, ResourceType::Model | ResourceType::Seed | ResourceType::Test | ResourceType::Snapshot) && !node.is_ephemeral(),
-    }
-}
-
 impl Task {
     /// # Errors
     /// What keeps the command from running at all.
     pub fn run(&self) -> Result<u8, Vec<Diagnostic>> {
+        let Prepared { project, databases, chosen } = self.prepared(true)?;
+        self.run_nodes(project, databases, chosen)
+    }
+
+    /// Runs `chosen` in order, with hooks, lines and artifacts.
+    pub(super) fn run_nodes(&self, project: Arc<Project>, databases: Arc<Databases>, mut chosen: BTreeSet<UniqueId>) -> Result<u8, Vec<Diagnostic>> {
         let one = |d: Diagnostic| vec![d];
         let since = Instant::now();
-        let project = self.project()?;
-        let mut chosen = project.selected().map_err(one)?;
-        let units = matches!(self.settings.which.as_str(), "test" | "build");
-        let tested = |test: &UnitTest| test.depends_on.nodes.first().is_some_and(|model| chosen.contains(model));
-        let unit_tests: Vec<UniqueId> = project.manifest.unit_tests.iter().filter(|(id, t)| units && (chosen.contains(*id) || tested(t))).map(|(id, _)| id.clone()).collect();
-        chosen.retain(|id| project.manifest.nodes.get(id).is_some_and(|n| takes(&self.settings.which, n)));
-        chosen.extend(unit_tests);
         let artifacts = Artifacts::new(project.clone());
         if chosen.is_empty() {
-            self.printer.diagnostic(&nothing_selected());
+            self.nothing_to_do();
             artifacts.results(&[], 0.0).map_err(one)?;
+            self.calm()?;
             return Ok(OK);
         }
-        let databases = self.databases(&project, true).map_err(one)?;
+        chosen.retain(|id| project.manifest.nodes.get(id).is_none_or(|n| !n.is_ephemeral()));
         let journal = Journal::open(&project.home.data().join("spool"), project.invocation())
             .map_err(|e| vec![Diagnostic::error(Code::Artifact, format!("the journal of staging tables cannot be written: {e}"))])?;
         let used: BTreeSet<TargetName> = chosen.iter().filter_map(|id| node_of(&project.manifest, id)).map(|n| n.target.clone()).collect();
@@ -58,41 +50,28 @@ impl Task {
         clean_up(&project, &databases, &used, &self.printer);
         let schedule = Schedule::new(&project.manifest, &project.graph, &chosen, self.settings.which == "build");
         let runner = Runner::new(project.clone(), databases.clone(), artifacts, Some(journal));
+        let lines = Lines { project: &project, printer: &self.printer };
         let threads = project.threads();
-        self.printer.line("");
-        self.printer.line(&format!("Concurrency: {threads} threads (target='{}')", project.manifest.default_target));
-        self.printer.line("");
+        lines.concurrency(threads, schedule.order.len());
 
         if !project.manifest.on_run_start.is_empty() {
             // As in dbt the schemas are there before the first hook; what keeps one from being made is its nodes' error.
             runner.make_schemas(&schedule.order);
         }
-        let mut results: Vec<Done> = Vec::new();
-        let start = self.hooks(&runner, "on-run-start", &project.manifest.on_run_start, &[]);
-        if let Err(failed) = start {
-            self.printer.error(&failed.to_string());
+        let mut results = self.hooks(&runner, "on-run-start", &project.manifest.on_run_start, &[]);
+        if results.iter().any(|d| d.status == Status::Error) {
             results.extend(schedule.order.iter().map(|id| Done::skipped(id, None, false)));
-            let mut hook = Done::new(&UniqueId::new(format!("operation.{}.on-run-start", project.manifest.project_name)));
-            hook.status = Status::Error;
-            hook.message = Some(failed.to_string());
-            hook.error = Some(failed);
-            results.push(hook);
         } else {
-            results = self.nodes(&runner, &schedule, threads as usize);
-            let shown: Vec<Value> = results.iter().map(|d| result_value(&project, d)).collect();
-            if let Err(failed) = self.hooks(&runner, "on-run-end", &project.manifest.on_run_end, &shown) {
-                self.printer.error(&failed.to_string());
-                let mut hook = Done::new(&UniqueId::new(format!("operation.{}.on-run-end", project.manifest.project_name)));
-                hook.status = Status::Error;
-                hook.message = Some(failed.to_string());
-                hook.error = Some(failed);
-                results.push(hook);
-            }
+            let ran = self.nodes(&runner, &schedule, threads as usize);
+            let shown: Vec<Value> = ran.iter().map(|d| result_value(&project, d)).collect();
+            results.extend(ran);
+            results.extend(self.hooks(&runner, "on-run-end", &project.manifest.on_run_end, &shown));
         }
         let elapsed = since.elapsed().as_secs_f64();
-        let failed = results.iter().any(|d| matches!(d.status, Status::Error | Status::Fail | Status::Partial)) || self.cancel.is_cancelled();
+        let failed = results.iter().any(|d| matches!(d.status, Status::Error | Status::Fail | Status::Partial)) || self.cancel.is_cancelled() || self.printer.escalated();
         runner.artifacts.results(&results, elapsed).map_err(one)?;
-        self.summary(&project, &results, elapsed);
+        lines.finished(&results, elapsed);
+        lines.summary(&results, self.cancel.is_cancelled());
         remember(&project, &databases, &results, !failed);
         drop(runner);
         // The spool's lock goes with its last owner; only then can it be folded in.
@@ -104,26 +83,37 @@ impl Task {
     }
 
     fn nodes(&self, runner: &Runner, schedule: &Schedule, threads: usize) -> Vec<Done> {
-        let project = &runner.project;
+        let lines = Lines { project: &runner.project, printer: &self.printer };
         let total = schedule.order.len();
         let results: Mutex<Vec<Done>> = Mutex::default();
         let keep = |done: Done| results.lock().unwrap_or_else(PoisonError::into_inner).push(done);
         let work = |id: &UniqueId, number: usize, thread: usize| {
-            let node = project.manifest.nodes.get(id);
-            let name = node.map_or_else(|| unit_label(&project.manifest, id), |n| label(project, n));
-            self.printer.step(number, total, &format!("START {name}"), "RUN", Tone::Plain);
-            let done = runner.run(id, thread);
+            name_thread(format!("Thread-{thread} (worker)"));
+            let started_at = iso(now());
+            let mut done = if is_idle(runner, id) {
+                Done::idle(id, thread)
+            } else {
+                lines.started(number, total, id);
+                runner.run(id, thread)
+            };
+            if done.status == Status::Warn && self.printer.fate("LogTestResult") == Fate::Error {
+                done.status = Status::Fail;
+                done.word = done.word.replace("WARN", "FAIL");
+            }
             for warning in &done.warnings {
                 self.printer.diagnostic(warning);
             }
-            self.ended(number, total, node, &name, &done);
+            lines.ended(number, total, &done, &started_at);
             let ended = if done.status.blocks() { Ended::Badly } else { Ended::Well };
+            if ended == Ended::Badly && self.settings.fail_fast {
+                // What goes on meanwhile may be long: the reason to stop is told at once.
+                lines.failure(&done);
+            }
             keep(done);
             ended
         };
         let skip = |id: &UniqueId, number: usize, because: Option<&UniqueId>| {
-            let name = project.manifest.nodes.get(id).map_or_else(|| unit_label(&project.manifest, id), |n| relation_label(project, n));
-            self.printer.step(number, total, &format!("SKIP {name}"), "SKIP", Tone::Warn);
+            lines.skipped(number, total, id, because);
             keep(Done::skipped(id, because, self.cancel.is_cancelled()));
         };
         schedule.run(threads, self.settings.fail_fast, &self.cancel, &work, &skip);
@@ -133,111 +123,34 @@ impl Task {
         done
     }
 
-    fn ended(&self, number: usize, total: usize, node: Option<&Node>, name: &str, done: &Done) {
-        let took = format!("in {:.2}s", done.seconds);
-        let test = node.is_none_or(|n| n.resource_type == ResourceType::Test);
-        let short = node.map_or(name.trim_start_matches("unit_test "), |n| n.name.as_str());
-        let (what, status, tone) = match done.status {
-            Status::Success => {
-                let verb = match node.map(|n| n.resource_type) {
-                    Some(ResourceType::Seed) => "loaded",
-                    Some(ResourceType::Snapshot) => "snapshotted",
-                    _ => "created",
-                };
-                (format!("OK {verb} {name}"), format!("{} {took}", done.word), Tone::Good)
-            }
-            Status::Pass => (format!("PASS {short}"), format!("PASS {took}"), Tone::Good),
-            Status::Warn => (format!("{} {short}", done.word), format!("{} {took}", done.word), Tone::Warn),
-            Status::Fail => (format!("{} {short}", done.word), format!("{} {took}", done.word), Tone::Bad),
-            Status::Error if test => (format!("ERROR {short}"), format!("ERROR {took}"), Tone::Bad),
-            Status::Error => (format!("ERROR creating {name}"), format!("ERROR {took}"), Tone::Bad),
-            Status::Skipped => (format!("SKIP {name}"), "SKIP".to_owned(), Tone::Warn),
-            Status::Partial => (format!("PARTIAL SUCCESS created {name}"), format!("{} {took}", done.word), Tone::Warn),
-        };
-        self.printer.step(number, total, &what, &status, tone);
-        for movement in &done.movements {
-            self.printer.line(&format!("    moved {}", moved_text(movement)));
-        }
-    }
-
-    fn hooks(&self, runner: &Runner, when: &str, hooks: &[HookDef], results: &[Value]) -> Result<(), Diagnostic> {
+    /// Runs hooks in order until one fails.
+    pub(super) fn hooks(&self, runner: &Runner, when: &str, hooks: &[HookDef], results: &[Value]) -> Vec<Done> {
+        let lines = Lines { project: &runner.project, printer: &self.printer };
+        let mut out = Vec::new();
         for (i, hook) in hooks.iter().enumerate() {
             let since = Instant::now();
-            let name = format!("hook: {}.{when}.{i}", hook.package);
-            self.printer.step(i + 1, hooks.len(), &format!("START {name}"), "RUN", Tone::Plain);
+            lines.hook_started(i + 1, hooks.len(), hook, when);
             let database = Arc::new(Database::new(runner.databases.clone()));
             let outcome = runner.project.engine.run_hook(hook, database, results);
-            let (word, tone) = if outcome.is_ok() { ("OK", Tone::Good) } else { ("ERROR", Tone::Bad) };
-            self.printer.step(i + 1, hooks.len(), &format!("{word} {name}"), &format!("{word} in {:.2}s", since.elapsed().as_secs_f64()), tone);
-            outcome?;
-        }
-        Ok(())
-    }
-
-    fn summary(&self, project: &Project, results: &[Done], elapsed: f64) {
-        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-        for node in results.iter().filter_map(|d| project.manifest.nodes.get(&d.id)) {
-            *kinds.entry(kind(node)).or_default() += 1;
-        }
-        let unit_tests = results.iter().filter(|d| project.manifest.unit_tests.contains_key(&d.id)).count();
-        if unit_tests > 0 {
-            kinds.insert("unit test".to_owned(), unit_tests);
-        }
-        let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {k}{}", if *n == 1 { "" } else { "s" })).collect();
-        let seconds = elapsed as u64;
-        self.printer.line("");
-        self.printer.line(&format!(
-            "Finished running {} in {} hours {} minutes and {:.2} seconds ({elapsed:.2}s).",
-            kinds.join(", "),
-            seconds / 3600,
-            seconds / 60 % 60,
-            elapsed % 60.0
-        ));
-        let count = |s: &[Status]| results.iter().filter(|d| s.contains(&d.status)).count();
-        let (errors, warnings) = (count(&[Status::Error, Status::Fail]), count(&[Status::Warn]));
-        let partial = count(&[Status::Partial]);
-        self.printer.line("");
-        let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-        if errors == 0 && warnings == 0 && partial == 0 {
-            self.printer.line(&self.printer.paint("Completed successfully", Tone::Good));
-        } else {
-            let text = format!("Completed with {}, {partial} partial {}, and {}:", plural(errors, "error"), if partial == 1 { "success" } else { "successes" }, plural(warnings, "warning"));
-            self.printer.error(&self.printer.paint(&text, if errors > 0 { Tone::Bad } else { Tone::Warn }));
-        }
-        for done in results {
-            let node = project.manifest.nodes.get(&done.id);
-            let unit = project.manifest.unit_tests.get(&done.id);
-            let (name, file) = match (node, unit) {
-                (Some(n), _) => (n.name.as_str(), n.path.as_str()),
-                (None, Some(t)) => (t.name.as_str(), t.path.as_str()),
-                (None, None) => (done.id.as_str(), ""),
-            };
-            let what = node.map_or(if unit.is_some() { "unit_test" } else { "hook" }, |n| n.resource_type.as_str());
-            let word = match done.status {
-                Status::Error | Status::Fail => "Failure",
-                Status::Warn => "Warning",
-                Status::Partial => "Partial success",
-                _ => continue,
-            };
-            self.printer.error("");
-            self.printer.error(&format!("{word} in {what} {name} ({file})"));
-            for line in done.message.as_deref().unwrap_or_default().lines() {
-                self.printer.error(&format!("  {line}"));
+            let mut done = Done::new(&hook_id(hook, when, i + 1));
+            done.seconds = since.elapsed().as_secs_f64();
+            done.message = Some(format!("{}.{when}.{i} passed", hook.package));
+            if let Err(error) = outcome {
+                done.status = Status::Error;
+                done.message = Some(self.printer.hiding(&error.to_string()));
+                done.error = Some(error);
             }
-            if let Some(path) = done.compiled.as_ref().and_then(|c| c.path.as_ref()) {
-                self.printer.error(&format!("  compiled code at {path}"));
-            }
-            if let Some(relation) = node.filter(|n| n.resource_type == ResourceType::Test).and_then(|n| n.relation.as_ref().map(|r| project.engine.rendered(&n.target, r))) {
-                self.printer.error(&format!("  See test failures:\n  select * from {relation}"));
+            lines.hook_ended(i + 1, hooks.len(), hook, when, &done);
+            let failed = done.status == Status::Error;
+            out.push(done);
+            if failed {
+                break;
             }
         }
-        self.printer.line("");
-        self.printer.error(&format!(
-            "Done. PASS={} WARN={warnings} ERROR={errors} SKIP={} NO-OP=0 TOTAL={}",
-            count(&[Status::Success, Status::Pass]),
-            count(&[Status::Skipped]),
-            results.len()
-        ));
+        if !hooks.is_empty() {
+            self.printer.line("");
+        }
+        out
     }
 }
 
@@ -247,47 +160,18 @@ fn node_of<'a>(manifest: &'a Manifest, id: &UniqueId) -> Option<&'a Node> {
     manifest.nodes.get(id).or_else(|| manifest.nodes.get(tested()?))
 }
 
-/// `unit_test orders::counts_all`
-fn unit_label(manifest: &Manifest, id: &UniqueId) -> String {
-    manifest.unit_tests.get(id).map_or_else(|| id.to_string(), |t| format!("unit_test {}::{}", t.model, t.name))
+/// Resources that a build passes by: they only stand at the end of the graph.
+fn is_idle(runner: &Runner, id: &UniqueId) -> bool {
+    matches!(kind_of_id(id), "exposure" | "saved_query" | "metric" | "semantic_model") && !runner.project.manifest.nodes.contains_key(id)
 }
 
 /// `table model`, `seed`, `data test`.
-fn kind(node: &Node) -> String {
+pub(super) fn kind(node: &Node) -> String {
     match node.resource_type {
         ResourceType::Model => format!("{} model", shown_materialization(node)),
         ResourceType::Test => "data test".to_owned(),
         other => other.as_str().to_owned(),
     }
-}
-
-fn shown_materialization(node: &Node) -> &str {
-    if node.execution == ExecutionPath::Federation && node.materialized() == "view" { "table" } else { node.materialized() }
-}
-
-/// `sql table model main.orders [federation]`
-fn label(project: &Project, node: &Node) -> String {
-    let path = match node.execution {
-        ExecutionPath::Pushdown => "[pushdown]",
-        ExecutionPath::Federation => "[federation]",
-    };
-    match node.resource_type {
-        ResourceType::Model => format!("sql {} model {} {path}", shown_materialization(node), short_relation(project, node)),
-        ResourceType::Seed => format!("seed file {} {path}", short_relation(project, node)),
-        ResourceType::Test => format!("test {} {path}", node.name),
-        other => format!("{} {} {path}", other.as_str(), node.name),
-    }
-}
-
-fn relation_label(project: &Project, node: &Node) -> String {
-    if node.resource_type == ResourceType::Test { format!("test {}", node.name) } else { format!("relation {}", short_relation(project, node)) }
-}
-
-fn short_relation(project: &Project, node: &Node) -> String {
-    let own = project.manifest.targets.get(&node.target).map(|t| t.schema.clone());
-    let schema = node.relation.as_ref().and_then(|r| r.schema.clone()).or(own).unwrap_or_default();
-    let name = node.relation.as_ref().map_or(node.name.as_str(), |r| r.identifier.as_str());
-    if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") }
 }
 
 /// What `results` shows in on-run-end.

@@ -1,16 +1,16 @@
 //! `show`: the first rows of a node or of text given on the command line.
 
-use super::{OK, Task};
+use super::{OK, Prepared, Task};
 use crate::database::Database;
+use crate::log::{Event, Level};
 use crate::node::{collect, plan_node};
 use crate::project::Project;
 use crate::values::{shown, value};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::{Compiled, Execute, Runtime};
-use dvt_project::{ExecutionPath, Node, ResourceType, TargetName};
+use dvt_project::{ExecutionPath, Node, TargetName};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::Arc;
 
 /// `--output`.
@@ -30,18 +30,22 @@ impl Task {
     ///
     /// # Errors
     /// What keeps a preview from being made.
-    pub fn show(&self, inline: Option<&str>, limit: Option<usize>, form: Form, out: &mut dyn Write) -> Result<u8, Vec<Diagnostic>> {
+    pub fn show(&self, inline: Option<&str>, direct: Option<&str>, limit: Option<usize>, form: Form) -> Result<u8, Vec<Diagnostic>> {
         let one = |d: Diagnostic| vec![d];
-        let project = self.project()?;
-        let databases = self.databases(&project, false).map_err(one)?;
+        let Prepared { project, databases, chosen } = self.prepared(false)?;
         let database = Arc::new(Database::new(databases.clone()));
+        if let Some(text) = direct {
+            let compiled = Compiled { sql: text.to_owned(), ..Compiled::default() };
+            let node = inline_node(&project, &compiled);
+            let preview = preview(&project, &node, &compiled, &database, &databases, limit).map_err(one)?;
+            return Ok(self.shown(&preview, "inline", None, form));
+        }
         if let Some(text) = inline {
             let compiled = project.engine.compile_inline(text, Some(database.clone())).map_err(one)?;
             let node = inline_node(&project, &compiled);
             let preview = preview(&project, &node, &compiled, &database, &databases, limit).map_err(one)?;
-            return write(&preview, "inline", form, out).map_err(one);
+            return Ok(self.shown(&preview, "inline", None, form));
         }
-        let chosen = project.selected().map_err(one)?;
         let nodes: Vec<&Node> = chosen.iter().filter_map(|id| project.manifest.nodes.get(id)).collect();
         let models: Vec<&Node> = nodes.iter().copied().filter(|n| n.resource_type != dvt_project::ResourceType::Test).collect();
         let picked = if models.is_empty() { nodes } else { models };
@@ -54,9 +58,19 @@ impl Task {
             } else {
                 project.engine.compile(&node.unique_id, Some(database.clone())).and_then(|compiled| preview(&project, node, &compiled, &database, &databases, limit))
             };
-            write(&shown.map_err(one)?, &node.name, form, out).map_err(one)?;
+            self.shown(&shown.map_err(one)?, &node.name, Some(node.unique_id.as_str()), form);
         }
         Ok(OK)
+    }
+
+    fn shown(&self, preview: &Preview, name: &str, id: Option<&str>, form: Form) -> u8 {
+        let text = text(preview, name, form);
+        let data = json!({
+            "node_name": name, "preview": text, "is_inline": id.is_none(), "unique_id": id, "output_format": if form == Form::Json { "json" } else { "text" },
+            "quiet": self.settings.quiet,
+        });
+        self.printer.data(Event::new("Q041", "ShowNode", Level::Info, text, data));
+        OK
     }
 }
 
@@ -77,18 +91,18 @@ fn inline_node(project: &Project, compiled: &Compiled) -> Node {
     };
     Node {
         unique_id: "analysis.inline".into(),
-        resource_type: ResourceType::Analysis,
+        resource_type: dvt_project::ResourceType::Analysis,
         name: "inline".to_owned(),
         alias: "inline".to_owned(),
         package: project.manifest.project_name.clone(),
         fqn: vec!["inline".to_owned()],
         language: "sql".to_owned(),
         adapter: project.manifest.targets.get(&target).map(|t| t.adapter.clone()).unwrap_or_default(),
+        target,
         dialect: project.dialect_of(default).unwrap_or_default(),
         compute: project.manifest.default_compute.clone(),
-        span: dvt_diagnostic::Span::file("<inline>"),
-        target,
         execution,
+        span: dvt_diagnostic::Span::file("<inline>"),
         ..Node::default()
     }
 }
@@ -112,8 +126,8 @@ fn preview(
     Ok(Preview { columns: result.columns.into_iter().map(|(n, _)| n).collect(), rows: result.rows })
 }
 
-fn write(preview: &Preview, name: &str, form: Form, out: &mut dyn Write) -> Result<u8, Diagnostic> {
-    let text = match form {
+fn text(preview: &Preview, name: &str, form: Form) -> String {
+    match form {
         Form::Json => {
             let rows: Vec<Value> = preview
                 .rows
@@ -123,9 +137,7 @@ fn write(preview: &Preview, name: &str, form: Form, out: &mut dyn Write) -> Resu
             serde_json::to_string_pretty(&json!({"node": name, "show": rows})).unwrap_or_default() + "\n"
         }
         Form::Table => table(preview),
-    };
-    out.write_all(text.as_bytes()).map_err(|e| Diagnostic::error(Code::Artifact, e.to_string()))?;
-    Ok(OK)
+    }
 }
 
 /// `| a | b |` with numbers at the right.

@@ -29,7 +29,8 @@ impl ArtifactMeta<'_> {
         epoch(&self.input.invocation.started_at).unwrap_or_default()
     }
 
-    fn head(&self, kind: &str) -> Map<String, Value> {
+    /// The `metadata` of a document: `kind` is such as `manifest/v12`.
+    pub fn head(&self, kind: &str) -> Map<String, Value> {
         let custom: Map<String, Value> = self
             .input
             .env

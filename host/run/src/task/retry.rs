@@ -1,0 +1,94 @@
+//! `retry`: the last command again, for what failed or was skipped in it.
+
+use super::{OK, Task};
+use crate::choose::document;
+use crate::discover;
+use crate::settings::Settings;
+use dvt_diagnostic::{Code, Diagnostic};
+use serde_json::{Map, Value};
+
+/// Results of these are run again.
+const AGAIN: [&str; 5] = ["error", "fail", "skipped", "runtime error", "partial success"];
+
+/// Commands that can be run again.
+const COMMANDS: [&str; 11] = ["build", "clone", "compile", "docs generate", "generate", "run", "run-operation", "seed", "snapshot", "test", "freshness"];
+
+impl Task {
+    /// # Errors
+    /// No results to start from, or a command that cannot be run again.
+    pub fn retry(&self) -> Result<u8, Vec<Diagnostic>> {
+        let one = |d: Diagnostic| vec![d];
+        let folder = match self.settings.path("state") {
+            Some(folder) => folder,
+            None => discover::target_folder(&self.settings).map_err(one)?,
+        };
+        let Some(before) = document(&folder, "run_results.json").map_err(one)? else {
+            let text = format!("there is no {}", folder.join("run_results.json").display());
+            return Err(vec![Diagnostic::error(Code::Usage, text).hint("run a command first; --state names another folder")]);
+        };
+        let empty = Map::new();
+        let args = before.get("args").and_then(Value::as_object).unwrap_or(&empty);
+        let which = args.get("which").and_then(Value::as_str).unwrap_or_default();
+        if !COMMANDS.contains(&which) {
+            return Err(vec![Diagnostic::error(Code::Usage, format!("the last command was `{which}`, which cannot be run again"))]);
+        }
+        let rows = before.get("results").and_then(Value::as_array).cloned().unwrap_or_default();
+        let status = |r: &Value| r.get("status").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let ids: Vec<String> = rows
+            .iter()
+            .filter(|r| AGAIN.contains(&status(r).as_str()))
+            .filter_map(|r| r.get("unique_id").and_then(Value::as_str).map(str::to_owned))
+            // Hooks run with whatever runs.
+            .filter(|id| !id.starts_with("operation."))
+            .collect();
+        let settings = again(&self.settings, which, args, ids.clone());
+        let task = Self { settings, printer: self.printer.clone(), cancel: self.cancel.clone() };
+        if ids.is_empty() {
+            task.greet();
+            task.nothing_to_do();
+            return Ok(OK);
+        }
+        match which {
+            "compile" => task.compile(None, false),
+            "freshness" => task.freshness(None),
+            "clone" => task.clone_relations(),
+            "run-operation" => {
+                let name = ids[0].strip_prefix("macro.").unwrap_or(&ids[0]).to_owned();
+                let given = args.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+                task.run_operation(Some(&name), &given, None)
+            }
+            _ => task.run(),
+        }
+    }
+}
+
+/// The options of the last command, those of this line before them.
+fn again(own: &Settings, which: &str, args: &Map<String, Value>, ids: Vec<String>) -> Settings {
+    let mut settings = Settings { which: which.to_owned(), only: Some(ids), ..own.clone() };
+    let text = |key: &str| args.get(key).and_then(Value::as_str).map(str::to_owned);
+    settings.target = settings.target.or_else(|| text("target"));
+    settings.profile = settings.profile.or_else(|| text("profile"));
+    settings.compute = settings.compute.or_else(|| text("compute"));
+    if settings.vars.is_empty() {
+        settings.vars = args.get("vars").and_then(Value::as_object).cloned().unwrap_or_default();
+    }
+    let on = |key: &str| args.get(key).and_then(Value::as_bool) == Some(true);
+    settings.full_refresh |= on("full_refresh");
+    settings.no_pushdown |= on("no_pushdown");
+    settings.store_failures |= on("store_failures");
+    settings.empty |= on("empty");
+    settings.sample = settings.sample.or_else(|| text("sample"));
+    settings.event_time_start = settings.event_time_start.or_else(|| text("event_time_start"));
+    settings.event_time_end = settings.event_time_end.or_else(|| text("event_time_end"));
+    for flag in ["defer", "favor_state", "defer_state"] {
+        if let Some(value) = args.get(flag).filter(|v| !v.is_null()) {
+            settings.flags.entry(flag).or_insert_with(|| value.clone());
+        }
+    }
+    if on("defer")
+        && let Some(state) = args.get("state").filter(|v| !v.is_null())
+    {
+        settings.flags.entry("state").or_insert_with(|| state.clone());
+    }
+    settings
+}

@@ -1,0 +1,1 @@
+{% macro cents(c) %}{{ times(c) }}{% endmacro %}

@@ -1,0 +1,1 @@
+{% macro times(c) %}{{ c }} * 100{% endmacro %}

@@ -1,0 +1,1 @@
+select * from {{ ref('customers', v=1) }} union all select id, name from {{ ref('codes') }}

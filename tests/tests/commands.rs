@@ -1,0 +1,320 @@
+//! Commands of dbt besides building: what a dbt user types and what tools read.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod cli;
+
+use cli::{Said, World, said};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A project on two DuckDB files; `dev` and `prod` are two schemas of one.
+fn world(files: &[(&str, &str)]) -> World {
+    let world = World::new();
+    let outputs = "dev: {type: duckdb, path: wh.duckdb, schema: dev, threads: 2}\n    prod: {type: duckdb, path: wh.duckdb, schema: prod}\n    crm: {type: sqlite, schemas_and_paths: {main: crm.db}, schema: main}";
+    world.write("home/profiles.yml", &format!("p:\n  target: dev\n  outputs:\n    {outputs}\n"));
+    world.write("p/dbt_project.yml", "name: p\nprofile: p\nversion: '1'\n");
+    for (name, text) in files {
+        world.write(&format!("p/{name}"), text);
+    }
+    world
+}
+
+fn json(world: &World, file: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(world.path(file)).unwrap()).unwrap()
+}
+
+/// The events of a run with `--log-format json`.
+fn events(said: &Said) -> Vec<Value> {
+    said.out.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
+}
+
+fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["info"]["name"] == name).collect()
+}
+
+#[test]
+fn a_macro_runs_with_arguments_and_its_failure_is_told_by_code() {
+    let world = world(&[(
+        "macros/m.sql",
+        "{% macro hello(name, n=1) %}{{ print(name ~ '!') }}{% do run_query('create table if not exists main.made as select ' ~ n ~ ' as n') %}{% endmacro %}
+{% macro broken() %}{% do run_query('select from where') %}{% endmacro %}",
+    )]);
+    let said = world.dvt("p", &["run-operation", "hello", "--args", "{name: Ada, n: 3}"]).ok();
+    assert!(said.out.lines().any(|l| l == "Ada!"), "print() is not a log line: {}", said.out);
+    let quiet = world.dvt("p", &["-q", "run-operation", "hello", "--args", "{name: Ada}"]).ok();
+    assert_eq!(quiet.all(), "Ada!\n");
+    assert_eq!(world.dvt("p", &["-q", "run-operation", "hello", "--args", "{name: Ada}", "--no-print"]).ok().all(), "");
+    world.dvt("p", &["run-operation", "broken"]).fails(1, &["broken", "DVT5104"]);
+    world.dvt("p", &["run-operation", "none"]).fails(2, &["DVT2004", "none"]);
+    world.dvt("p", &["run-operation", "hello", "--args", "[1]"]).fails(2, &["--args"]);
+    let shown = world.dvt("p", &["-q", "show", "--inline", "select n from main.made", "--output", "json"]).ok();
+    assert!(shown.out.contains("\"n\": 3"), "{}", shown.out);
+}
+
+#[test]
+fn freshness_passes_warns_fails_and_says_what_it_cannot_know() {
+    let sources = "sources:
+  - name: s
+    schema: dev
+    loaded_at_field: loaded
+    freshness: {warn_after: {count: 1, period: day}, error_after: {count: 3, period: day}}
+    tables:
+      - {name: new}
+      - {name: old}
+      - {name: older}
+      - {name: filtered, identifier: older, freshness: {filter: \"loaded > now() - interval 1 hour\", error_after: {count: 1, period: day}}}
+      - {name: gone}
+      - {name: unchecked, freshness: null}
+  - name: blind
+    schema: dev
+    freshness: {warn_after: {count: 1, period: day}}
+    tables: [{name: new}]
+";
+    let made = "{% macro make() %}{% for t, hours in [('new', 0), ('old', 36), ('older', 100)] %}{% do run_query(\"create schema if not exists dev; create or replace table dev.\" ~ t ~ \" as select now() - interval \" ~ hours ~ \" hour as loaded\") %}{% endfor %}{% endmacro %}";
+    let world = world(&[("models/sources.yml", sources), ("macros/make.sql", made)]);
+    world.dvt("p", &["run-operation", "make"]).ok();
+    let said = world.dvt("p", &["source", "freshness"]);
+    let said = said.fails(1, &["PASS freshness of s.new", "WARN freshness of s.old", "ERROR STALE freshness of s.older", "ERROR freshness of s.gone", "loaded_at_field"]);
+    assert!(!said.out.contains("unchecked"), "{}", said.out);
+    let document = json(&world, "p/target/sources.json");
+    assert!(document["metadata"]["dbt_schema_version"].as_str().unwrap().ends_with("sources/v3.json"));
+    let status = |id: &str| document["results"].as_array().unwrap().iter().find(|r| r["unique_id"] == id).unwrap()["status"].clone();
+    assert_eq!(["source.p.s.new", "source.p.s.old", "source.p.s.older", "source.p.s.gone", "source.p.blind.new"].map(status), ["pass", "warn", "error", "runtime error", "runtime error"]);
+    world.dvt("p", &["source", "freshness", "-s", "source:s.new", "-o", "fresh.json"]).ok();
+    assert_eq!(json(&world, "p/fresh.json")["results"].as_array().unwrap().len(), 1);
+    // The second look found nothing newer than the first; a new row is.
+    std::fs::create_dir_all(world.path("p/before")).unwrap();
+    std::fs::copy(world.path("p/target/sources.json"), world.path("p/before/sources.json")).unwrap();
+    world.dvt("p", &["run-operation", "make"]).ok();
+    world.dvt("p", &["source", "freshness", "-s", "source:s.new"]).ok();
+    assert_eq!(world.dvt("p", &["-q", "ls", "-s", "source_status:fresher", "--state", "before"]).ok().out, "source:p.s.new\n");
+    world.dvt("p", &["--warn-error", "source", "freshness", "-s", "source:s.old"]).fails(1, &["WARN"]);
+}
+
+#[test]
+fn the_catalog_covers_every_connection_and_the_page_is_served() {
+    let world = world(&[
+        ("seeds/people.csv", "id,name\n1,Ada\n"),
+        ("models/m.sql", "select id, name from {{ ref('people') }}"),
+        ("models/s.yml", "sources:\n  - {name: c, connection: crm, schema: main, tables: [{name: accounts}]}\n"),
+        ("macros/make.sql", "{% macro make() %}{% do run_query('create table accounts (id integer, title text)') %}{% endmacro %}"),
+    ]);
+    world.dvt("p", &["run-operation", "make", "--target", "crm"]).ok();
+    world.dvt("p", &["build"]).ok();
+    world.dvt("p", &["docs", "generate", "--static"]).ok();
+    let catalog = json(&world, "p/target/catalog.json");
+    assert_eq!(catalog["nodes"]["model.p.m"]["columns"]["name"]["index"], 2);
+    assert_eq!(catalog["nodes"]["model.p.m"]["metadata"]["type"], "VIEW");
+    assert_eq!(catalog["sources"]["source.p.c.accounts"]["columns"]["title"]["type"].as_str().unwrap().to_lowercase(), "text");
+    assert_eq!(catalog["source_connections"]["source.p.c.accounts"], "crm");
+    assert_eq!(catalog["connection_metadata"]["crm"]["adapter_type"], "sqlite");
+    let page = std::fs::read_to_string(world.path("p/target/static_index.html")).unwrap();
+    assert!(page.contains("catalog: {") && page.matches("</script>").count() == 1);
+
+    let mut command = world.command("p", &["docs", "serve", "--port", "0", "--no-browser"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.by_ref().find_map(|l| l.unwrap().split_once("http://").map(|(_, a)| a.to_owned())).unwrap();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(get("/").contains("<!doctype html>") && get("/catalog.json").contains("model.p.m"));
+    assert!(get("/../dbt_project.yml").starts_with("HTTP/1.1 404"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+}
+
+fn run(folder: &Path, program: &str, words: &[&str]) {
+    let done = Command::new(program).args(words).current_dir(folder).output().unwrap();
+    assert!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A package index and its archives on a free port of this machine.
+fn index(answers: Vec<(String, Vec<u8>)>) -> (String, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (own, base) = (listener.try_clone().unwrap(), address.clone());
+    std::thread::spawn(move || {
+        for stream in own.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let mut rest = String::new();
+            while reader.read_line(&mut rest).unwrap() > 2 {
+                rest.clear();
+            }
+            let wanted = line.split(' ').nth(1).unwrap_or_default();
+            let body = answers.iter().find(|(path, _)| path == wanted).map(|(_, b)| b.clone());
+            let body = body.map(|b| if wanted.contains("/api/") { String::from_utf8(b).unwrap().replace("BASE", &base).into_bytes() } else { b });
+            let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
+            let body = body.unwrap_or_default();
+            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&body);
+        }
+    });
+    (address, listener)
+}
+
+#[test]
+fn packages_come_from_folders_git_archives_and_an_index_and_are_locked() {
+    let world = world(&[("models/m.sql", "select {{ local.from_local() }} + {{ git.from_git() }} + {{ archive.from_archive() }} + {{ index.from_index() }} as n")]);
+    let package = |folder: &str, name: &str, value: u8| {
+        world.write(&format!("{folder}/dbt_project.yml"), &format!("name: {name}\nversion: '1'\n"));
+        world.write(&format!("{folder}/macros/m.sql"), &format!("{{% macro from_{name}() %}}{value}{{% endmacro %}}"));
+    };
+    package("p/lib/local", "local", 1);
+    package("repo/inside", "git", 2);
+    package("tars/archive", "archive", 4);
+    package("hub/index-1.2.0", "index", 8);
+    let repo = world.path("repo");
+    for words in [&["init", "-q"][..], &["add", "."], &["-c", "user.name=t", "-c", "user.email=t@example.test", "commit", "-qm", "one"], &["tag", "v1"]] {
+        run(&repo, "git", words);
+    }
+    run(&world.path("tars"), "tar", &["czf", "../archive.tar.gz", "archive"]);
+    run(&world.path("hub"), "tar", &["czf", "../index.tar.gz", "index-1.2.0"]);
+    let version = |v: &str| format!("\"{v}\": {{\"name\": \"index\", \"version\": \"{v}\", \"packages\": [], \"require_dbt_version\": [\">=1.0.0\", \"<2.0.0\"], \"downloads\": {{\"tarball\": \"BASE/index.tar.gz\"}}}}");
+    let metadata = format!("{{\"name\": \"index\", \"versions\": {{{}, {}, {}, {}}}}}", version("1.0.0"), version("1.2.0"), version("1.3.0-rc1"), version("2.0.0"));
+    let (address, _listener) = index(vec![
+        ("/api/v1/acme/index.json".to_owned(), metadata.into_bytes()),
+        ("/index.tar.gz".to_owned(), std::fs::read(world.path("index.tar.gz")).unwrap()),
+        ("/archive.tar.gz".to_owned(), std::fs::read(world.path("archive.tar.gz")).unwrap()),
+    ]);
+    let packages = format!(
+        "packages:\n  - local: lib/local\n  - git: \"{}\"\n    revision: v1\n    subdirectory: inside\n  - tarball: {address}/archive.tar.gz\n    name: archive\n",
+        repo.display()
+    );
+    world.write("p/packages.yml", &packages);
+    let deps = |words: &[&str], hub: bool| {
+        let mut command = world.command("p", &[&["deps"], words].concat());
+        if hub {
+            command.env("DBT_PACKAGE_HUB_URL", &address);
+        }
+        said(command)
+    };
+    deps(&["--add-package", "acme/index@>=1.0.0,<2.0.0", "--lock"], false).fails(2, &["DVT1013", "DBT_PACKAGE_HUB_URL", "acme/index"]);
+    deps(&["--lock"], true).ok();
+    assert!(!world.path("p/dbt_packages").exists());
+    let lock = std::fs::read_to_string(world.path("p/package-lock.yml")).unwrap();
+    assert!(["- name: index\n    package: acme/index\n    version: 1.2.0", "- local: lib/local\n    name: local", "subdirectory: inside", "sha1_hash: "].iter().all(|w| lock.contains(w)), "{lock}");
+    let said = deps(&[], true).ok();
+    assert!(["Installing acme/index", "Installed from version 1.2.0", "Updated version available: 2.0.0"].iter().all(|w| said.out.contains(w)), "{}", said.out);
+    assert_eq!(std::fs::read_to_string(world.path("p/package-lock.yml")).unwrap(), lock, "what is locked stays");
+    world.dvt("p", &["run"]).ok();
+    assert!(world.dvt("p", &["-q", "show", "-s", "m", "--output", "json"]).ok().out.contains("15"));
+    deps(&["--add-package", "acme/index@3.0.0"], true).fails(2, &["no version of acme/index", "3.0.0", "1.2.0"]);
+    let written = std::fs::read_to_string(world.path("p/packages.yml")).unwrap();
+    assert_eq!(written.matches("acme/index").count(), 1, "{written}");
+}
+
+#[test]
+fn retry_runs_only_what_failed_or_was_skipped() {
+    let world = world(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "select no_column from {{ ref('a') }}"), ("models/c.sql", "select * from {{ ref('b') }}")]);
+    world.dvt("p", &["run", "--vars", "{x: 1}"]).fails(1, &["Failure in model b", "PASS=1 WARN=0 ERROR=1 SKIP=1 NO-OP=0 TOTAL=3"]);
+    world.write("p/models/b.sql", "select {{ var('x') }} as id from {{ ref('a') }}");
+    let said = world.dvt("p", &["retry"]).ok();
+    assert!(said.out.contains("PASS=2") && said.out.contains("TOTAL=2") && !said.out.contains("dev.a"), "{}", said.out);
+    let said = world.dvt("p", &["retry"]).ok();
+    assert!(said.out.contains("Nothing to do"), "{}", said.out);
+}
+
+#[test]
+fn what_is_not_selected_is_read_where_the_state_has_it_or_cloned_from_there() {
+    let world = world(&[("models/a.sql", "{{ config(materialized='table') }} select 7 as id"), ("models/b.sql", "select id + 1 as id from {{ ref('a') }}")]);
+    world.dvt("p", &["run", "--target", "prod", "--target-path", "prod"]).ok();
+    world.dvt("p", &["run", "-s", "b"]).fails(1, &["Failure in model b"]);
+    world.dvt("p", &["run", "-s", "b", "--defer"]).fails(2, &["--state"]);
+    world.dvt("p", &["run", "-s", "b", "--defer", "--state", "prod"]).ok();
+    let compiled = std::fs::read_to_string(world.path("p/target/compiled/p/models/b.sql")).unwrap();
+    assert!(compiled.contains("prod"), "{compiled}");
+    // What exists here counts, unless the state is favoured.
+    world.dvt("p", &["run", "-s", "a"]).ok();
+    assert!(world.dvt("p", &["-q", "compile", "-s", "b", "--defer", "--state", "prod"]).ok().out.contains("dev"));
+    assert!(world.dvt("p", &["-q", "compile", "-s", "b", "--defer", "--favor-state", "--state", "prod"]).ok().out.contains("prod"));
+    world.write("p/models/b.sql", "select id + 2 as id from {{ ref('a') }}");
+    assert_eq!(world.dvt("p", &["-q", "ls", "-s", "state:modified", "--state", "prod"]).ok().out, "p.b\n");
+    world.dvt("p", &["run-operation", "--sql", "drop table dev.a cascade"]).ok();
+    world.dvt("p", &["clone", "--state", "prod", "-s", "a"]).ok();
+    assert!(world.dvt("p", &["-q", "show", "--inline", "select id from dev.a", "--output", "json"]).ok().out.contains('7'));
+}
+
+#[test]
+fn log_readers_get_dbts_events_with_codes_and_node_info() {
+    let world = world(&[
+        ("models/a.sql", "select 1 as id"),
+        ("models/bad.sql", "select x"),
+        ("models/s.yml", "models:\n  - name: a\n    columns:\n      - name: id\n        data_tests: [unique, {accepted_values: {arguments: {values: [2]}, config: {severity: warn}}}]\n"),
+        ("seeds/s.csv", "id\n1\n"),
+    ]);
+    let said = world.dvt("p", &["--log-format", "json", "--log-level", "debug", "build"]);
+    assert_eq!(said.code, 1, "{}", said.all());
+    let all = events(&said);
+    for (name, code, level) in [
+        ("MainReportVersion", "A001", "info"), ("ConcurrencyLine", "Q027", "info"), ("NodeStart", "Q024", "debug"), ("LogStartLine", "Q011", "info"), ("LogModelResult", "Q012", "info"),
+        ("LogSeedResult", "Q016", "info"), ("LogTestResult", "Q007", "info"), ("NodeFinished", "Q025", "debug"), ("FinishedRunningStats", "E047", "info"), ("RunResultFailure", "Z022", "error"),
+        ("RunResultWarning", "Z021", "warn"), ("RunResultError", "Z024", "error"), ("CommandCompleted", "Q039", "debug"), ("SQLQuery", "E016", "debug"),
+    ] {
+        let found = named(&all, name);
+        assert!(found.iter().any(|e| e["info"]["code"] == code && e["info"]["level"] == level), "{name}: {found:?}");
+    }
+    let start = named(&all, "NodeStart")[0];
+    let info = &start["data"]["node_info"];
+    for key in ["materialized", "meta", "node_checksum", "node_finished_at", "node_name", "node_path", "node_relation", "node_started_at", "node_status", "resource_type", "unique_id"] {
+        assert!(info.get(key).is_some(), "{key}: {info}");
+    }
+    let stats = &named(&all, "StatsLine")[0]["data"]["stats"];
+    assert_eq!((stats["pass"].as_u64(), stats["warn"].as_u64(), stats["error"].as_u64(), stats["total"].as_u64()), (Some(3), Some(1), Some(1), Some(5)));
+    assert!(all.iter().all(|e| ["category", "code", "extra", "invocation_id", "level", "msg", "name", "pid", "thread", "ts"].iter().all(|k| e["info"].get(*k).is_some())));
+    let listed = events(&world.dvt("p", &["--log-format", "json", "ls", "--resource-type", "model", "--output", "json"]).ok());
+    let lines: Vec<Value> = named(&listed, "PrintEvent").iter().map(|e| serde_json::from_str(e["info"]["msg"].as_str().unwrap()).unwrap()).collect();
+    assert_eq!(lines.iter().map(|l| l["unique_id"].as_str().unwrap()).collect::<Vec<_>>(), ["model.p.a", "model.p.bad"]);
+}
+
+#[test]
+fn options_come_from_the_line_then_the_environment_then_the_project() {
+    let world = world(&[("models/a.sql", "select 1 as id"), ("dbt_project.yml", "name: p\nprofile: p\nversion: '1'\nflags: {indirect_selection: empty, log_format: json}\n")]);
+    world.write("p/models/s.yml", "models: [{name: a, columns: [{name: id, data_tests: [unique]}]}]\n");
+    let ls = |words: &[&str], env: &[(&str, &str)]| {
+        let mut command = world.command("p", &[&["-q", "--log-format", "text", "ls", "-s", "a"], words].concat());
+        command.envs(env.iter().copied());
+        said(command).ok().out.lines().count()
+    };
+    assert_eq!(ls(&[], &[]), 1, "the project says empty");
+    assert_eq!(ls(&[], &[("DBT_INDIRECT_SELECTION", "eager")]), 2);
+    assert_eq!(ls(&[], &[("DBT_ENGINE_INDIRECT_SELECTION", "eager"), ("DBT_INDIRECT_SELECTION", "empty")]), 2);
+    assert_eq!(ls(&["--indirect-selection", "empty"], &[("DBT_INDIRECT_SELECTION", "eager")]), 1);
+    events(&world.dvt("p", &["run"]).ok());
+    let mut odd = world.command("p", &["--log-format", "text", "parse"]);
+    odd.env("DBT_ENGINE_NO_SUCH_THING", "1");
+    said(odd).ok().fails(0, &["DBT_ENGINE_NO_SUCH_THING"]);
+    for (words, code) in [(&["run", "-s", "none"][..], 0), (&["--warn-error", "run", "-s", "none"], 2), (&["run", "-s", "none", "--warn-error-options", "{error: [NoNodesForSelectionCriteria]}"], 2)] {
+        world.dvt("p", words).fails(code, &["none"]);
+    }
+    world.dvt("p", &["run", "--no-such-option"]).fails(2, &["--no-such-option"]);
+    world.dvt("p", &["run", "-s", "tagg:x"]).fails(2, &["DVT2201", "did you mean `tag:`?"]);
+    // The file has everything, whatever the console shows.
+    world.dvt("p", &["--no-write-json", "-q", "--log-format", "text", "--log-format-file", "debug", "--log-path", "elsewhere", "run"]).ok();
+    let log = std::fs::read_to_string(world.path("p/elsewhere/dbt.log")).unwrap();
+    let line = log.lines().find(|l| !l.is_empty()).unwrap();
+    assert!(line.starts_with(&"=".repeat(30)) && line.ends_with(&"=".repeat(30)) && line.contains(" | "), "{line}");
+    assert!(log.contains("[debug] [Thread-1]: On dev: ") && log.contains("[info ] [MainThread]: Done. PASS=1"), "{log}");
+}
+
+#[test]
+fn the_binary_under_the_name_of_dbt_says_dbts_version() {
+    let world = world(&[]);
+    let own = world.command("p", &[]);
+    let program = world.path("dbt");
+    std::fs::hard_link(own.get_program(), &program).or_else(|_| std::fs::copy(own.get_program(), &program).map(|_| ())).unwrap();
+    let mut command = Command::new(&program);
+    command.arg("--version").envs(std::env::var_os("LD_LIBRARY_PATH").map(|v| ("LD_LIBRARY_PATH", v)));
+    assert!(said(command).ok().out.contains("installed: 1.12."));
+}
