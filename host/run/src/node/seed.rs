@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::printer::now;
 use crate::types::PluginTypes;
 use crate::{csv, infer};
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use dvt_diagnostic::{Code, Diagnostic, Span};
 use dvt_engine::{BATCH_ROWS, Connection};
@@ -57,16 +57,16 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
         let read = kind.map(|kind| (kind, infer::column(&values, kind)));
         let (kind, array) = match read {
             Some((kind, Ok(array))) => (kind, array),
+            Some((kind, Err((row, value)))) if !declared.get(name).is_some_and(|native| casts_truly(database, node, native, &value)) => {
+                return Err(invalid(format!("`{value}` in column `{name}`, row {}, is no {kind}", row + 1))
+                    .hint("correct it, or set the column's type with column_types"));
+            }
             _ if declared.contains_key(name) => {
                 cast.insert(name.clone());
                 let text = infer::column(&values, CanonicalType::Text).map_err(|(row, value)| invalid(format!("`{value}` in column `{name}`, row {}, is no text", row + 1)))?;
                 (CanonicalType::Text, text)
             }
-            Some((kind, Err((row, value)))) => {
-                return Err(invalid(format!("`{value}` in column `{name}`, row {}, is no {kind}", row + 1))
-                    .hint("correct it, or set the column's type with column_types"));
-            }
-            None => return Err(Diagnostic::error(Code::Internal, format!("column `{name}` has no type"))),
+            _ => return Err(Diagnostic::error(Code::Internal, format!("column `{name}` has no type"))),
         };
         columns.push((name.clone(), kind));
         arrays.push(array);
@@ -100,6 +100,15 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     done.rows = done.rows.or(built.rows_affected);
     done.word = format!("INSERT {}", done.rows.unwrap_or_default());
     Ok(())
+}
+
+/// Whether the database reads `value` as `native`, and refuses what is none: some turn any text into a number.
+fn casts_truly(database: &Database, node: &Node, native: &str, value: &str) -> bool {
+    let reads = |text: &str| {
+        let sql = format!("select cast('{}' as {native})", text.replace('\'', "''"));
+        database.with_session(&node.target, |session| Ok(session.query(&sql, Some(1)).is_ok_and(|r| r.batches.iter().all(|b| b.columns().iter().all(|c| c.null_count() == 0))))).unwrap_or(false)
+    };
+    reads(value) && !reads("\u{a7} no value")
 }
 
 /// `column_types`, by the header's spelling.
