@@ -6,8 +6,8 @@ use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::Compiled;
 use dvt_planner::ir::FederatedPlan;
-use dvt_project::artifacts::{ArtifactMeta, CompiledNode, ManifestDocument, render_relation, run_results_json};
-use dvt_project::{Node, UniqueId};
+use dvt_project::artifacts::{ArtifactMeta, CompiledNode, ManifestDocument, render_relation, run_results_json, semantic_manifest_json};
+use dvt_project::{Node, ResourceType, UniqueId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,7 +34,13 @@ impl Artifacts {
     /// Below `compiled/` or `run/`; what stands with others in one file has a file of its own below that file's name, as in dbt.
     fn place(&self, kind: &str, node: &Node) -> PathBuf {
         let mut path = PathBuf::from(kind).join(&node.package).join(&node.path);
-        if node.test.as_ref().is_some_and(|t| t.generic.is_some()) || path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+        // As in dbt: a file may hold several snapshots, and a properties file none of its own.
+        let of_yaml = path.extension().is_some_and(|e| e == "yml" || e == "yaml");
+        if let Some(name) = node.test_file() {
+            path = path.join(name);
+        } else if node.resource_type == ResourceType::Snapshot {
+            path = path.join(format!("{}.sql", node.name));
+        } else if of_yaml {
             path = path.join(format!("{}.sql", if node.alias.is_empty() { &node.name } else { &node.alias }));
         } else if node.resource_type == dvt_project::ResourceType::Snapshot {
             path = path.join(format!("{}.sql", node.name));
@@ -87,7 +93,8 @@ impl Artifacts {
         }
         let generated_at = iso(now());
         let meta = ArtifactMeta { input: &self.project.input, generated_at: &generated_at };
-        self.json("manifest.json", &ManifestDocument { manifest: &self.project.manifest, compiled, meta })
+        self.json("manifest.json", &ManifestDocument { manifest: &self.project.manifest, compiled, meta })?;
+        self.json("semantic_manifest.json", &semantic_manifest_json(&self.project.manifest, &self.project.input))
     }
 
     /// `manifest.json`, `run_results.json` and `dvt_manifest.json` after nodes ran.

@@ -12,6 +12,9 @@ pub const PROJECT_FILES: [&str; 2] = ["dbt_project.yml", "dvt_project.yml"];
 /// A seed above this size is told apart by its first part and its length (dbt: by its path).
 const SEED_HEAD: u64 = 1 << 20;
 
+/// Says which files dbt does not read.
+const IGNORE_FILE: &str = ".dbtignore";
+
 /// Folders that hold no project files, whatever is in them.
 const SKIPPED: [&str; 6] = ["target", "logs", "node_modules", "venv", "env", "__pycache__"];
 
@@ -127,7 +130,7 @@ fn walk(folder: &Path, prefix: &str, out: &mut BTreeMap<String, String>) -> Resu
     for entry in entries {
         let path = entry.map_err(|e| failed(folder, &e))?.path();
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-        if name.starts_with('.') {
+        if name.starts_with('.') && name != IGNORE_FILE {
             continue;
         }
         let key = format!("{prefix}{name}");
@@ -137,7 +140,8 @@ fn walk(folder: &Path, prefix: &str, out: &mut BTreeMap<String, String>) -> Resu
             }
             continue;
         }
-        match path.extension().and_then(|e| e.to_str()) {
+        let kind = if name == IGNORE_FILE { Some("yml") } else { path.extension().and_then(|e| e.to_str()) };
+        match kind {
             Some("csv") => {
                 out.insert(key, seed_head(&path).map_err(|e| failed(&path, &e))?);
             }

@@ -14,6 +14,7 @@ mod failure;
 pub mod home;
 mod infer;
 mod introspect;
+mod kept_parse;
 mod log;
 mod node;
 mod packages;

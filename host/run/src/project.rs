@@ -2,13 +2,14 @@
 
 use crate::discover;
 use crate::home::Home;
+use crate::kept_parse::KeptParse;
 use crate::plugins::Plugins;
 use crate::pool::Pool;
 use crate::printer::{iso, now};
 use crate::settings::Settings;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{ComputeSettings, EMBEDDED_DRIVER};
-use dvt_jinja::{Engine, YamlStrings, parse};
+use dvt_jinja::{Engine, YamlStrings, parse_with};
 use dvt_planner::dialect::{DialectSheet, Sheets};
 use dvt_plugin_host::{Adapter, ComputePlugin, EnginePlan};
 use dvt_project::{AdapterType, ComputeName, DialectName, Graph, Invocation, Manifest, ProjectInput, TargetName};
@@ -49,7 +50,11 @@ impl Project {
             .map_err(|e| vec![Diagnostic::error(Code::ProjectNotFound, format!("{} cannot be entered: {e}", root.display()))])?;
         let plugins = Plugins::load(&home.plugin_folders(&settings, Some(&root)), &home.cache());
         let input = Arc::new(input(&settings, &home, &root, &plugins, started).map_err(one)?);
-        let parsed = parse(&input)?;
+        let kept = KeptParse::of(&settings, &root, &input);
+        let parsed = parse_with(&input, kept.read().as_deref())?;
+        if let Some(bytes) = &parsed.cache {
+            kept.write(bytes);
+        }
         let mut warnings = home.notes.clone();
         warnings.extend(plugins.warnings.iter().cloned());
         warnings.extend(parsed.warnings);

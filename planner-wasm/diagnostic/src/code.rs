@@ -60,6 +60,7 @@ codes! {
     VersionMismatch = 1012, "version out of range", "The project asks for another version.";
     PackageInvalid = 1013, "package cannot be loaded", "A package named in packages.yml cannot be loaded.";
     Dialect = 1014, "dialect sheet invalid", "A dialect sheet cannot be read.";
+    Deprecated = 1015, "deprecated", "The project says something in a way that dbt 1.12 calls deprecated. It works as before; the hint says how it is written now. warn_error_options takes its name.";
     JinjaSyntax = 2001, "Jinja syntax error", "The template cannot be parsed.";
     JinjaUndefined = 2002, "undefined in Jinja", "A name or attribute is not defined.";
     JinjaError = 2003, "Jinja error", "A template raised an error while it was rendered.";

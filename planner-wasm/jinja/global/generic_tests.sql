@@ -16,7 +16,7 @@ having count(*) > 1
 {{ return(adapter.dispatch('test_not_null', 'dbt')(model, column_name)) }}
 {% endtest %}
 {% macro default__test_not_null(model, column_name) %}
-select {{ column_name if should_store_failures() else '*' }}
+select {{ '*' if should_store_failures() else column_name }}
 from {{ model }}
 where {{ column_name }} is null
 {% endmacro %}

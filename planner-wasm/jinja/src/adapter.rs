@@ -140,7 +140,6 @@ impl Adapter {
                     Some(p) => scope.macros().find_in(p, &wanted),
                 };
                 if let Some(entry) = entry {
-                    scope.used(&entry.def);
                     return Ok(Value::from_object(MacroValue { entry: entry.clone(), scope: scope.clone() }));
                 }
             }

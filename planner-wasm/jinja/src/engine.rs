@@ -36,6 +36,8 @@ pub(crate) struct MacroText {
     pub file: String,
     pub text: String,
     pub internal: bool,
+    /// Of the package that is part of this program.
+    pub built_in: bool,
 }
 
 /// Every file with macros: project and packages, adapters' packages, the built-in one.
@@ -47,15 +49,26 @@ pub(crate) fn macro_files(skeleton: &Skeleton) -> Vec<MacroText> {
         file: f.file.clone(),
         text: f.text.clone(),
         internal: internal(&f.package),
+        built_in: false,
     });
-    let built_in = global::FILES.iter().map(|(path, text)| MacroText {
+    own.chain(built_in_files()).collect()
+}
+
+fn built_in_files() -> impl Iterator<Item = MacroText> {
+    global::FILES.iter().map(|(path, text)| MacroText {
         package: GLOBAL.to_owned(),
         path: (*path).to_owned(),
         file: format!("{GLOBAL}/{path}"),
         text: (*text).to_owned(),
         internal: true,
-    });
-    own.chain(built_in).collect()
+        built_in: true,
+    })
+}
+
+/// Stands for the text of the built-in macros.
+pub(crate) fn global_print() -> &'static str {
+    static PRINT: OnceLock<String> = OnceLock::new();
+    PRINT.get_or_init(|| dvt_project::load::checksum(&global::FILES.iter().flat_map(|(path, text)| [*path, " ", text, " "]).collect::<String>()))
 }
 
 /// Compiles all macros.
@@ -160,6 +173,12 @@ impl Engine {
         let files = macro_files(&skeleton);
         let shared = shared(Arc::unwrap_or_clone(manifest), input, &files)?;
         Ok(Self { shared: Arc::new(shared), overlay: Arc::default() })
+    }
+
+    /// The engine of a manifest that is parsed already, from the project's own macro files.
+    pub(crate) fn of_files(manifest: Manifest, input: Arc<ProjectInput>, mut files: Vec<MacroText>) -> Result<Self, Vec<Diagnostic>> {
+        files.extend(built_in_files());
+        Ok(Self { shared: Arc::new(shared(manifest, input, &files)?) })
     }
 
     pub(crate) fn of(shared: Shared) -> Self {

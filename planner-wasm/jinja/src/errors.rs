@@ -81,7 +81,19 @@ pub fn unplaced(error: Error) -> Error {
 
 pub fn syntax(file: &str, text: &str, base: usize, error: &SyntaxError) -> Diagnostic {
     let (line, column) = LineIndex::new(text).position(text, base + error.at);
-    Diagnostic::error(Code::JinjaSyntax, error.message.clone()).at(Span::new(file, line, column))
+    Diagnostic::error(Code::JinjaSyntax, error.message.clone())
+        .at(Span::new(file, line, column))
+        .hint("{{ … }} holds one expression, {% … %} one statement; text that only looks like them goes between {% raw %} and {% endraw %}")
+}
+
+/// The macro whose name is near the one that is not there.
+fn like_macro(error: &Error, sources: &Sources) -> String {
+    let name = error.detail().and_then(|d| d.split_whitespace().next()).unwrap_or_default();
+    let known: Vec<&str> = sources.keys().filter_map(|id| id.rsplit('.').next()).collect();
+    match dvt_project::suggest::suggestion(name, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "check the name, and that the package which has it is installed".to_owned(),
+    }
 }
 
 /// What a person reads: code, sentence, place in the user's file.
@@ -96,7 +108,10 @@ pub fn diagnostic(error: &Error, sources: &Sources, node: Option<&str>) -> Diagn
         };
         let out = Diagnostic::error(code, message);
         match error.kind() {
-            ErrorKind::UnknownFunction => out.hint("check the name, and that the package which has it is installed"),
+            ErrorKind::UnknownFunction => out.hint(like_macro(error, sources)),
+            ErrorKind::SyntaxError if error.detail().is_some_and(|d| d.contains("expected end of block")) => {
+                out.hint("a block is not closed: every {% if %}, {% for %}, {% set %} … has its {% end… %}")
+            }
             ErrorKind::UndefinedError => out.hint("a name or attribute is not defined here; a query's result is only there while `execute` is true"),
             _ => out,
         }

@@ -26,7 +26,7 @@ mod yaml_strings;
 pub use compiled::{Compiled, Materialized, RelationUse, Rows, TestQuery};
 pub use engine::Engine;
 pub use overlay::{Batch, Overlay};
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, parse, parse_with};
 pub use unit::{FixtureColumn, UnitInput, UnitOverlay};
 pub use yaml_strings::YamlStrings;
 pub use runtime::{ColumnFacts, Execute, QueryResult, RelationFacts, Runtime};

@@ -74,7 +74,10 @@ impl Macros {
         let text: Arc<str> = file.text.into();
         let shown: Arc<str> = file.file.into();
         let index = LineIndex::new(file.text);
+        let mut last = 0;
         for block in blocks(file.text).map_err(|e| at(&e))? {
+            let shown_at = shown_range(file.text, &block.whole, last);
+            last = shown_at.end;
             let (name, kind) = match block.kind {
                 BlockKind::Macro => (block.name.clone(), "macro"),
                 BlockKind::Test => (format!("test_{}", block.name), "test"),
@@ -115,7 +118,7 @@ impl Macros {
                 name: name.clone(),
                 package: file.package.to_owned(),
                 path: file.path.to_owned(),
-                text: file.text[block.whole.clone()].to_owned(),
+                text: file.text[shown_at].to_owned(),
                 span,
                 description: String::new(),
                 depends_on: Vec::new(),
@@ -182,6 +185,19 @@ impl Macros {
     }
 }
 
+/// A block as dbt shows it: tags that cut whitespace take it along.
+fn shown_range(text: &str, whole: &std::ops::Range<usize>, from: usize) -> std::ops::Range<usize> {
+    let (mut start, mut end) = (whole.start, whole.end);
+    if text[start..].starts_with("{%-") {
+        start = text[..start].trim_end().len().max(from);
+    }
+    if text[..end].ends_with("-%}") {
+        // Space at the end of the file is none of its text.
+        end = (text.len() - text[end..].trim_start().len()).min(text.trim_end().len());
+    }
+    start..end
+}
+
 /// A macro in a scope: what a template holds and calls.
 pub struct MacroValue {
     pub entry: Arc<Macro>,
@@ -222,6 +238,12 @@ pub fn call(entry: &Arc<Macro>, scope: &Arc<Scope>, env: &Environment<'_>, args:
     }
 }
 
+/// The parameters of a macro for a message.
+fn taken(entry: &Macro) -> String {
+    let names: Vec<&str> = entry.params.iter().map(|p| p.name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 fn bind(entry: &Macro, args: &[Value]) -> Result<IndexMap<String, Value>, Error> {
     let (positional, named) = split_args(args);
     let name = &entry.def.name;
@@ -229,7 +251,7 @@ fn bind(entry: &Macro, args: &[Value]) -> Result<IndexMap<String, Value>, Error>
     let rest = positional.get(entry.params.len()..).unwrap_or_default();
     let wants = |n: &str| entry.names.iter().any(|x| x == n);
     if !rest.is_empty() && !wants("varargs") {
-        return Err(Error::new(ErrorKind::TooManyArguments, format!("macro '{name}' takes not more than {} argument(s)", entry.params.len())));
+        return Err(Error::new(ErrorKind::TooManyArguments, format!("macro '{name}' takes not more than {} argument(s): {}", entry.params.len(), taken(entry))));
     }
     let mut extra = Vec::new();
     for (key, value) in named {
@@ -241,7 +263,7 @@ fn bind(entry: &Macro, args: &[Value]) -> Result<IndexMap<String, Value>, Error>
         } else if wants("kwargs") {
             extra.push((Value::from(key), value));
         } else {
-            return Err(Error::new(ErrorKind::TooManyArguments, format!("macro '{name}' takes no keyword argument '{key}'")));
+            return Err(Error::new(ErrorKind::TooManyArguments, format!("macro '{name}' takes no keyword argument '{key}'; it takes {}", taken(entry))));
         }
     }
     if !entry.computed.is_empty() {

@@ -89,10 +89,7 @@ pub fn reference(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
             relation.name.database.clone_from(&target.database);
             relation.name.schema = Some(target.schema.clone());
         }
-        let mut captures = scope.captures();
-        if !captures.refs.contains(&call) {
-            captures.refs.push(call);
-        }
+        scope.captures().refs.push(call);
         return Ok(Value::from_object(relation));
     }
     let node = resolve(&scope.shared.names, manifest, &scope.node.package, &call).map_err(coded)?;
@@ -171,11 +168,7 @@ pub fn source(scope: &Arc<Scope>, args: &[Value]) -> Result<Value, Error> {
         }));
     };
     if scope.phase == Phase::Parse {
-        let mut captures = scope.captures();
-        let pair = (source, table);
-        if !captures.sources.contains(&pair) {
-            captures.sources.push(pair);
-        }
+        scope.captures().sources.push((source, table));
     }
     let quoting = Some(&found.quoting).filter(|q| !q.is_empty());
     if let Some(given) = unit_input(scope, found.unique_id.as_str()) {

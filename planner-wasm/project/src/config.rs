@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// The sections of a project file that hold configs; `tests` is the old name of `data_tests`.
-const SECTIONS: [(&[&str], &str); 12] = [
+const SECTIONS: [(&[&str], &str); 11] = [
     (&["models"], "models"),
     (&["seeds"], "seeds"),
     (&["snapshots"], "snapshots"),
@@ -21,7 +21,6 @@ const SECTIONS: [(&[&str], &str); 12] = [
     (&["saved_queries", "saved-queries"], "saved_queries"),
     (&["unit_tests"], "unit_tests"),
     (&["functions"], "functions"),
-    (&["groups"], "groups"),
 ];
 
 /// Package to section to its tree.
@@ -63,6 +62,9 @@ impl ConfigTree {
         properties: &Map<String, Value>,
         inline: &Map<String, Value>,
     ) -> Config {
+        if resource_type == "group" {
+            return self.of_group(package, fqn, properties);
+        }
         let section = section_of(resource_type);
         let foreign = package != self.root_package;
         let own = levels(&self.packages, package, section, fqn);
@@ -94,9 +96,20 @@ impl ConfigTree {
         config.into()
     }
 
+    /// dbt reads a group's config in the tree of models, each level over the one before.
+    fn of_group(&self, package: &str, fqn: &[String], properties: &Map<String, Value>) -> Config {
+        let mut config = defaults("group");
+        let own = levels(&self.packages, package, "models", fqn);
+        own.iter().for_each(|level| replace(&mut config, level_configs(level)));
+        replace(&mut config, properties.clone());
+        config.retain(|key, _| !matches!(key.as_str(), "pre-hook" | "post-hook"));
+        config.into()
+    }
+
     /// What is set at all, templates as written: later levels replace earlier ones, as in dbt's `unrendered_config`.
     pub fn unrendered(&self, package: &str, resource_type: &str, fqn: &[String], properties: &Map<String, Value>, inline: &Map<String, Value>) -> Config {
-        let section = section_of(resource_type);
+        // dbt has no unrendered tree of functions: it takes that of models.
+        let section = if resource_type == "function" { "models" } else { section_of(resource_type) };
         let own = levels(&self.unrendered, package, section, fqn);
         let root = if package == self.root_package { Vec::new() } else { levels(&self.unrendered, &self.root_package, section, fqn) };
         let depth = own.len().max(root.len()).saturating_sub(1);
@@ -141,14 +154,7 @@ fn levels<'a>(trees: &'a Trees, package: &str, section: &str, fqn: &[String]) ->
 }
 
 fn replace(out: &mut Map<String, Value>, over: Map<String, Value>) {
-    for (key, value) in over {
-        let key = match key.as_str() {
-            "pre_hook" => "pre-hook".to_owned(),
-            "post_hook" => "post-hook".to_owned(),
-            _ => key,
-        };
-        out.insert(key, value);
-    }
+    out.extend(over);
 }
 
 /// The keys of one level that are configs: `+key`, or a plain key whose value is no mapping (those are folders).
@@ -176,7 +182,6 @@ fn section_of(resource_type: &str) -> &str {
         "saved_query" => "saved_queries",
         "unit_test" => "unit_tests",
         "function" => "functions",
-        "group" => "groups",
         // As dbt 1.12 does for analyses while `require_corrected_analysis_fqns` is off.
         _ => "models",
     }
@@ -309,7 +314,9 @@ pub fn defaults(resource_type: &str) -> Map<String, Value> {
             "sql_header": null, "where": null, "limit": null, "fail_calc": "count(*)", "warn_if": "!= 0", "error_if": "!= 0"
         })),
         "source" => object(json!({
-            "enabled": true, "event_time": null, "freshness": null, "loaded_at_field": null, "loaded_at_query": null,
+            "enabled": true, "event_time": null, "freshness": {
+                "warn_after": {"count": null, "period": null}, "error_after": {"count": null, "period": null}, "filter": null
+            }, "loaded_at_field": null, "loaded_at_query": null,
             "meta": {}, "tags": [], "static_analysis": null
         })),
         "exposure" => object(json!({"enabled": true, "tags": [], "meta": {}})),

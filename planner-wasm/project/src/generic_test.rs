@@ -96,7 +96,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, yaml: &Yaml, at: &TestPlace<'_>) -> 
     if let (Some(place), false) = (top_level, has_arguments) {
         let message = format!("the arguments of test `{test}` stand beside its config");
         reader.warnings.push(
-            Diagnostic::warning(Code::UnknownKey, message)
+            Diagnostic::warning(Code::Deprecated, message)
                 .at(place)
                 .hint("put them below `arguments:`")
                 .event("MissingArgumentsPropertyInGenericTestDeprecation"),
@@ -107,7 +107,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, yaml: &Yaml, at: &TestPlace<'_>) -> 
     }
     let mut config = in_dbts_order(config);
     if let Some(column) = column {
-        kwargs.insert("column_name".to_owned(), Value::String(column.to_owned()));
+        let (open, close) = reader.quotes;
+        let name = if quote_column { format!("{open}{}{close}", column.replace(close, &close.repeat(2))) } else { column.to_owned() };
+        kwargs.insert("column_name".to_owned(), Value::String(name));
     }
     let (prefix, target, call) = match owner {
         TestOwner::Node { name, version: None } => (test.clone(), name.clone(), format!("ref('{name}')")),
@@ -194,7 +196,7 @@ fn declaration<'a>(reader: &Reader<'_>, yaml: &'a Yaml) -> Result<Declared<'a>, 
     };
     for (key, key_at, value) in entries {
         if key != "config" && key != "name" && key != "description" && key != "arguments" && !CONFIG_KEYS.contains(&key) {
-            return Err(reader.invalid(&format!("`{key}` stands beside test `{name}`; indent it below the test's name"), key_at));
+            return Err(reader.invalid(&format!("`{key}` stands beside test `{name}`; indent it below the test's name"), key_at).hint(format!("write `- {name}: {{arguments: {{{key}: …}}}}`")));
         }
         all.push((key.to_owned(), value));
     }

@@ -77,7 +77,7 @@ impl Graph {
         circle.push(circle[0]);
         let names: Vec<&str> = circle.iter().map(|i| self.ids[*i].as_str()).collect();
         let error = Diagnostic::error(Code::Cycle, format!("the nodes depend on each other in a circle: {}", names.join(" -> ")))
-            .about(names[0]);
+            .about(names[0]).hint("take one of these refs out; a model reads its own earlier rows with {{ this }}");
         match manifest.nodes.get(&self.ids[circle[0]]) {
             Some(node) => error.at(node.span.clone()),
             None => error,

@@ -2,6 +2,7 @@
 //!
 //! Not here: reading them.
 
+use crate::ignore::Ignored;
 use crate::input::ProjectInput;
 use crate::load::{FileKind, SqlFile};
 use crate::node::DocBlock;
@@ -50,10 +51,14 @@ pub(crate) fn collect(input: &ProjectInput, packages: &[Package]) -> Inventory {
         let inner: Vec<&str> =
             packages.iter().filter(|p| p.adapter.is_none() && p.root.len() > prefix.len() && p.root.starts_with(prefix)).map(|p| p.root.as_str()).collect();
         let mut taken: BTreeSet<&str> = BTreeSet::new();
+        let ignored = files.get(&format!("{prefix}.dbtignore")).map(|text| Ignored::read(text)).unwrap_or_default();
         for (key, kind) in kinds {
             for folder in package.paths(key) {
                 let start = if folder.is_empty() { prefix.to_owned() } else { format!("{prefix}{folder}/") };
                 for (file, text) in files.range(start.clone()..).take_while(|(f, _)| f.starts_with(&start)) {
+                    if ignored.holds(&file[prefix.len()..]) {
+                        continue;
+                    }
                     if (package.adapter.is_none() && inner.iter().any(|i| file.starts_with(i))) || !out.takes(package, kind, file, prefix, &start, text, &taken) {
                         continue;
                     }
@@ -96,11 +101,11 @@ impl Inventory {
                     fqn.push("analysis".to_owned());
                 }
                 fqn.extend(parts);
-                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, below: start, fqn, text: text.to_owned() });
+                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, below: start, fqn, text: text.to_owned(), checksum: None });
             }
             ("py", FileKind::Model | FileKind::Function) | ("csv", FileKind::Seed) | ("js", FileKind::Function) => {
                 fqn.extend(parts);
-                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, below: start, fqn, text: text.to_owned() });
+                self.sql_files.push(SqlFile { package: package.name.clone(), path, file: shown, kind, below: start, fqn, text: text.to_owned(), checksum: None });
             }
             _ => return false,
         }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod generic_test;
 pub mod graph;
 pub mod input;
+mod ignore;
 mod inventory;
 pub mod link;
 pub mod load;

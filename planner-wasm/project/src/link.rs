@@ -312,11 +312,11 @@ pub fn relate(manifest: &mut Manifest, input: &ProjectInput) {
 pub fn check_access(manifest: &Manifest, restricted: &BTreeSet<String>) -> Vec<Diagnostic> {
     let names: BTreeSet<&str> = manifest.groups.values().map(|g| g.name.as_str()).collect();
     let mut errors = Vec::new();
-    let groups = manifest.nodes.values().filter(|n| n.resource_type != ResourceType::Test).map(|n| (&n.name, n.group(), &n.span));
-    let described = all_described(manifest).map(|d| (&d.name, d.group(), &d.span));
+    let groups = manifest.nodes.values().filter(|n| n.resource_type != ResourceType::Test).filter(|n| n.group().is_some_and(|g| !names.contains(g))).map(|n| (&n.name, n.group(), n.place_of("group")));
+    let described = all_described(manifest).map(|d| (&d.name, d.group(), d.span.clone()));
     for (name, group, span) in groups.chain(described) {
         if let Some(group) = group.filter(|g| !names.contains(g)) {
-            let error = Diagnostic::error(Code::PropertyInvalid, format!("group `{group}` of `{name}` is not defined")).at(span.clone());
+            let error = Diagnostic::error(Code::PropertyInvalid, format!("group `{group}` of `{name}` is not defined")).at(span);
             let known: Vec<&str> = names.iter().copied().collect();
             errors.push(match suggestion(group, &known) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
@@ -327,7 +327,7 @@ pub fn check_access(manifest: &Manifest, restricted: &BTreeSet<String>) -> Vec<D
     for node in manifest.nodes.values() {
         if node.resource_type == ResourceType::Model && !matches!(node.access(), "private" | "protected" | "public") {
             let error = Diagnostic::error(Code::ConfigInvalid, format!("`{}` is no access level of `{}`", node.access(), node.name));
-            errors.push(error.at(node.span.clone()).about(node.unique_id.as_str()).hint("levels: private, protected, public"));
+            errors.push(error.at(node.place_of("access")).about(node.unique_id.as_str()).hint("levels: private, protected, public"));
         }
         if node.is_ephemeral() && node.access() == "public" {
             let error = Diagnostic::error(Code::ConfigInvalid, format!("`{}` is ephemeral and cannot be public", node.name));
@@ -346,7 +346,7 @@ pub fn check_access(manifest: &Manifest, restricted: &BTreeSet<String>) -> Vec<D
             if refused {
                 let error = Diagnostic::error(Code::AccessDenied, format!("`{}` may not read `{}`: it is {why}", node.name, parent.name));
                 let hint = format!("give `{}` the same group, or `{}` a wider `access`", node.name, parent.name);
-                errors.push(error.at(node.span.clone()).about(node.unique_id.as_str()).hint(hint));
+                errors.push(error.at(node.place_of_name(&parent.name)).about(node.unique_id.as_str()).hint(hint));
             }
         }
     }

@@ -39,6 +39,25 @@ pub struct SqlFile {
     /// Package, folders below the resource path, file stem: dbt's fqn.
     pub fqn: Vec<String>,
     pub text: String,
+    /// Checksum of the file, when `text` is not all of it.
+    pub checksum: Option<String>,
+}
+
+/// dbt's checksum of a file: sha256 of its words, so that layout does not count.
+pub fn checksum(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    for (number, word) in text.split_whitespace().enumerate() {
+        if number > 0 {
+            hash.update(b" ");
+        }
+        hash.update(word.as_bytes());
+    }
+    hash.finalize().iter().fold(String::with_capacity(64), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
 }
 
 impl SqlFile {
@@ -89,7 +108,9 @@ pub fn skeleton(input: &ProjectInput, r: &dyn RenderString) -> Result<Skeleton, 
     let mut inventory = inventory::collect(input, &packages);
     let mut manifest = manifest_of(input, &packages, profile, computes);
     manifest.docs = std::mem::take(&mut inventory.docs);
-    let properties = properties::load(&inventory, &mut manifest, &configs, r, &mut warnings)?;
+    let adapter = manifest.targets.get(&manifest.default_target).and_then(|t| input.adapters.get(t.adapter.as_str()));
+    let quotes = adapter.map_or(("\"", "\""), |f| (f.quote.0.as_str(), f.quote.1.as_str()));
+    let properties = properties::load(&inventory, &mut manifest, &configs, r, quotes, &mut warnings)?;
     let mut sql_files = inventory.sql_files;
     sql_files.extend(properties.yaml_snapshots.iter().cloned());
     Ok(Skeleton { manifest, packages, sql_files, properties, configs, warnings })

@@ -100,6 +100,8 @@ pub struct Node {
     pub doc_blocks: Vec<String>,
     /// What versions, contracts, constraints and functions add; None for most nodes.
     pub facts: Option<Box<NodeFacts>>,
+    /// Disabled because what it reads is: dbt lists such a test among the nodes.
+    pub orphaned: bool,
     /// For operations: the place among the hooks of their package.
     pub index: Option<usize>,
 }
@@ -141,6 +143,39 @@ impl Node {
     }
     pub fn facts_mut(&mut self) -> &mut NodeFacts {
         self.facts.get_or_insert_default()
+    }
+    /// The file name of a generic test's compiled text: its name, cut when it is long (then it is the alias).
+    pub fn test_file(&self) -> Option<String> {
+        self.test.as_ref().filter(|t| t.generic.is_some())?;
+        let long = self.name.chars().count() >= 64 && !self.alias.is_empty();
+        Some(format!("{}.sql", if long { &self.alias } else { &self.name }))
+    }
+    /// Where the node's text names something in quotes; else where the node is defined.
+    pub fn place_of_name(&self, name: &str) -> Span {
+        let at = ["'", "\""].iter().find_map(|q| self.raw_code.find(&format!("{q}{name}{q}")));
+        match at {
+            Some(at) if self.test.as_ref().is_none_or(|t| t.generic.is_none()) && self.span.line == 1 => {
+                let (line, column) = dvt_diagnostic::LineIndex::new(&self.raw_code).position(&self.raw_code, at);
+                Span::new(&self.span.file, line, column)
+            }
+            _ => self.span.clone(),
+        }
+    }
+    /// Where the node's text says `key=`, as in a config call; else where the node is defined.
+    pub fn place_of(&self, key: &str) -> Span {
+        let plain = self.test.as_ref().is_none_or(|t| t.generic.is_none()) && self.span.line == 1;
+        let found = self.raw_code.match_indices(key).find(|(at, _)| {
+            let after = self.raw_code[at + key.len()..].trim_start();
+            let part = self.raw_code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            !part && after.starts_with('=') && !after.starts_with("==")
+        });
+        match found {
+            Some((at, _)) if plain => {
+                let (line, column) = dvt_diagnostic::LineIndex::new(&self.raw_code).position(&self.raw_code, at);
+                Span::new(&self.span.file, line, column)
+            }
+            _ => self.span.clone(),
+        }
     }
     /// The group of its config.
     pub fn group(&self) -> Option<&str> {
@@ -251,6 +286,8 @@ pub struct SourceTable {
     pub freshness: Option<Value>,
     pub external: Option<Value>,
     pub doc_blocks: Vec<String>,
+    /// `database` and `schema` as the properties write them.
+    pub written: (Option<String>, Option<String>),
     pub span: Span,
 }
 
@@ -396,6 +433,49 @@ pub struct HookDef {
 }
 
 impl Manifest {
+    /// A copy without `nodes` and `disabled`, which are most of it.
+    pub fn without_nodes(&self) -> Self {
+        let Self {
+            project_name, profile_name, default_target, targets, computes, default_compute, nodes: _, sources, macros, docs, exposures, groups,
+            unit_tests, metrics, semantic_models, saved_queries, functions, operations, disabled: _, disabled_sources, disabled_exposures,
+            disabled_unit_tests, disabled_described, on_run_start, on_run_end, packages, dispatch, vars, flags, project, selectors, root_path, adapters,
+        } = self;
+        Self {
+            project_name: project_name.clone(),
+            profile_name: profile_name.clone(),
+            default_target: default_target.clone(),
+            targets: targets.clone(),
+            computes: computes.clone(),
+            default_compute: default_compute.clone(),
+            nodes: BTreeMap::new(),
+            sources: sources.clone(),
+            macros: macros.clone(),
+            docs: docs.clone(),
+            exposures: exposures.clone(),
+            groups: groups.clone(),
+            unit_tests: unit_tests.clone(),
+            metrics: metrics.clone(),
+            semantic_models: semantic_models.clone(),
+            saved_queries: saved_queries.clone(),
+            functions: functions.clone(),
+            operations: operations.clone(),
+            disabled: BTreeMap::new(),
+            disabled_sources: disabled_sources.clone(),
+            disabled_exposures: disabled_exposures.clone(),
+            disabled_unit_tests: disabled_unit_tests.clone(),
+            disabled_described: disabled_described.clone(),
+            on_run_start: on_run_start.clone(),
+            on_run_end: on_run_end.clone(),
+            packages: packages.clone(),
+            dispatch: dispatch.clone(),
+            vars: vars.clone(),
+            flags: flags.clone(),
+            project: project.clone(),
+            selectors: selectors.clone(),
+            root_path: root_path.clone(),
+            adapters: adapters.clone(),
+        }
+    }
     /// The target that holds what a unique_id names; None for ephemerals and unknown ids.
     pub fn target_of(&self, id: &UniqueId) -> Option<&TargetName> {
         if let Some(s) = self.sources.get(id) {

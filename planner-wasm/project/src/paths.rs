@@ -82,7 +82,7 @@ fn own_target(manifest: &Manifest, node: &Node, input: &ProjectInput, first: Opt
     if let Some(name) = &configured
         && !manifest.targets.contains_key(name)
     {
-        return Err(unknown_target(manifest, name).at(node.span.clone()).about(node.unique_id.as_str()));
+        return Err(unknown_target(manifest, name).at(node.place_of("target")).about(node.unique_id.as_str()));
     }
     match node.resource_type {
         ResourceType::Test => {
@@ -110,7 +110,7 @@ fn compute_of(manifest: &Manifest, node: &Node, input: &ProjectInput) -> Result<
     if let Some(name) = &configured
         && !manifest.computes.contains_key(name)
     {
-        return Err(unknown_compute(manifest.computes.keys(), name).at(node.span.clone()).about(node.unique_id.as_str()));
+        return Err(unknown_compute(manifest.computes.keys(), name).at(node.place_of("compute")).about(node.unique_id.as_str()));
     }
     let overridden = input.compute.as_ref().map(|c| ComputeName::new(c.clone()));
     Ok(overridden.or(configured).unwrap_or_else(|| manifest.default_compute.clone()))

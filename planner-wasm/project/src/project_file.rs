@@ -132,7 +132,26 @@ fn read(files: &BTreeMap<String, String>, folder: &str, r: &dyn RenderString, wa
     let Some((file, text)) = [PRIMARY, FALLBACK].iter().find_map(|f| files.get_key_value(&format!("{folder}{f}"))) else { return Ok(None) };
     let document = yaml::parse(file, text)?;
     warnings.extend(document.warnings);
+    old_keys(&document.root, warnings);
     package(&document.root, folder, file, r).map(Some)
+}
+
+/// Keys of the project file that dbt has renamed or moved.
+fn old_keys(project: &Yaml, warnings: &mut Vec<Diagnostic>) {
+    let Some(map) = project.as_map() else { return };
+    let renamed = [
+        ("source-paths", "model-paths", "ConfigSourcePathDeprecation"),
+        ("data-paths", "seed-paths", "ConfigDataPathDeprecation"),
+        ("log-path", "the option --log-path or DBT_LOG_PATH", "ConfigLogPathDeprecation"),
+        ("target-path", "the option --target-path or DBT_TARGET_PATH", "ConfigTargetPathDeprecation"),
+    ];
+    for (key, new, event) in renamed {
+        let usual = map.get(key).and_then(Yaml::as_str).is_some_and(|v| matches!((key, v), ("log-path", "logs") | ("target-path", "target")));
+        if let Some(at) = map.key_span(key).filter(|_| !usual) {
+            let warning = Diagnostic::warning(Code::Deprecated, format!("`{key}` in the project file is old")).at(at.clone());
+            warnings.push(warning.hint(format!("use {new}")).event(event));
+        }
+    }
 }
 
 fn package(yaml: &Yaml, folder: &str, file: &str, r: &dyn RenderString) -> Result<Package, Diagnostic> {
@@ -194,7 +213,7 @@ pub(crate) fn packages(
         let Some(package) = read(&input.files, &folder, r, warnings)? else {
             let mut error = Diagnostic::error(Code::PackageInvalid, format!("the local package `{}` holds no {PRIMARY}", folder.trim_end_matches('/')));
             error.span = at;
-            return Err(error);
+            return Err(error.hint("`local:` is a path from the folder of this file to the package's folder"));
         };
         folders.extend(local_folders(input, &folder, r)?);
         if let Some(first) = all.iter().find(|p| p.name == package.name) {

@@ -17,6 +17,10 @@ impl Config {
     pub fn to_map(&self) -> Map<String, Value> {
         (*self.0).clone()
     }
+    /// Equal for configs that are one map in memory, as long as one of them lives.
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
     /// Whether both are one map in memory; equal maps may still be two.
     pub fn shares(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

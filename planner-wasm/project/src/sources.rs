@@ -132,6 +132,7 @@ fn read_table(
     };
     let mut quoting = mapping(reader, block, "quoting")?;
     quoting.extend(mapping(reader, map, "quoting")?);
+    let written = |key: &str| block.get(key).and_then(Yaml::as_str).map(str::to_owned);
     let (description, doc_blocks) = reader.documented(map.get("description"))?;
     let external = map.get("external").filter(|y| !y.is_null()).map(|y| rendered(y, reader.render, &|_| false)).transpose()?;
     Ok(SourceTable {
@@ -145,7 +146,8 @@ fn read_table(
         quoting,
         description,
         doc_blocks,
-        source_description: reader.description(block.get("description"))?,
+        // As in dbt, a disabled table keeps the text as written.
+        source_description: if enabled { reader.description(block.get("description"))? } else { block.get("description").and_then(Yaml::as_str).unwrap_or_default().to_owned() },
         columns,
         meta: config.get("meta").and_then(Value::as_object).cloned().unwrap_or_default(),
         source_meta: set.source_meta,
@@ -153,13 +155,19 @@ fn read_table(
         loader: text(reader, map, "loader")?.or(text(reader, block, "loader")?).unwrap_or_default(),
         loaded_at_field: config.get("loaded_at_field").and_then(Value::as_str).map(str::to_owned),
         loaded_at_query: config.get("loaded_at_query").and_then(Value::as_str).map(str::to_owned),
-        freshness: config.get("freshness").filter(|v| !v.is_null()).cloned(),
+        freshness: config.get("freshness").filter(|v| says_when(v)).cloned(),
         external,
         config,
         unrendered_config,
+        written: (written("database"), written("schema")),
         span,
         name,
     })
+}
+
+/// Whether a freshness has a limit at all.
+fn says_when(freshness: &Value) -> bool {
+    ["warn_after", "error_after"].iter().any(|k| freshness.get(k).and_then(|t| t.get("count")).is_some_and(|c| !c.is_null()))
 }
 
 struct Settings {

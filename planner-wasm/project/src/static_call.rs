@@ -197,20 +197,26 @@ fn respelled(text: &str) -> String {
                 out.truncate(out.len() - 2);
                 out.push(c);
             }
+            c if c.is_alphabetic() || c == '_' => {
+                let end = rest.find(|x: char| !(x.is_alphanumeric() || x == '_')).unwrap_or(rest.len());
+                out.push_str(constant(&rest[..end]));
+                rest = &rest[end..];
+                continue;
+            }
             c => out.push(c),
         }
         rest = &rest[length..];
     }
-    words(&out)
+    out
 }
 
 /// Jinja's own spellings of Python's constants.
-fn words(text: &str) -> String {
-    match text {
-        "true" => "True".to_owned(),
-        "false" => "False".to_owned(),
-        "none" => "None".to_owned(),
-        other => other.to_owned(),
+fn constant(word: &str) -> &str {
+    match word {
+        "true" => "True",
+        "false" => "False",
+        "none" => "None",
+        other => other,
     }
 }
 

@@ -140,7 +140,12 @@ impl<'a> Composer<'a> {
             Some(Ok((event, at))) => Ok(Some((event, self.span(at.start.line(), at.start.col())))),
             Some(Err(e)) => {
                 let at = self.span(e.marker().line(), e.marker().col());
-                Err(Diagnostic::error(Code::Yaml, format!("the YAML cannot be read: {}", e.info())).at(at))
+                let error = Diagnostic::error(Code::Yaml, format!("the YAML cannot be read: {}", e.info())).at(at);
+                Err(if e.info().contains("tab") {
+                    error.hint("indent with spaces: YAML takes no tabs")
+                } else {
+                    error.hint("check the indentation here and on the line above, and put text with `: ` or `{{` in quotes")
+                })
             }
         }
     }
@@ -266,7 +271,63 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> YamlValue {
         "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return YamlValue::Bool(false),
         _ => {}
     }
-    number(text).map_or_else(|| YamlValue::String(text.to_owned()), YamlValue::Number)
+    match number(text).or_else(|| sexagesimal(text)) {
+        Some(number) => YamlValue::Number(number),
+        None => YamlValue::String(moment(text).unwrap_or_else(|| text.to_owned())),
+    }
+}
+
+/// Base 60: `1:30` is 90 to PyYAML, `1:30.5` is 90.5.
+fn sexagesimal(text: &str) -> Option<Number> {
+    let (negative, body) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = match body.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (body, None),
+    };
+    let mut parts = whole.split(':');
+    let first = parts.next().filter(|p| p.starts_with(|c: char| c.is_ascii_digit() && (c != '0' || fraction.is_some())))?;
+    let mut total: i64 = first.replace('_', "").parse().ok()?;
+    let mut places = 0;
+    for part in parts {
+        let value: i64 = part.parse().ok().filter(|v| (0..60).contains(v) && part.len() <= 2 && !part.starts_with('+'))?;
+        total = total.checked_mul(60)?.checked_add(value)?;
+        places += 1;
+    }
+    if places == 0 {
+        return None;
+    }
+    let sign = if negative { -1 } else { 1 };
+    match fraction {
+        None => Some(Number::from(sign * total)),
+        Some(digits) if digits.chars().all(|c| c.is_ascii_digit() || c == '_') => {
+            let part: f64 = format!("0.{}", digits.replace('_', "")).parse().ok()?;
+            Number::from_f64(sign as f64 * (total as f64 + part))
+        }
+        Some(_) => None,
+    }
+}
+
+/// A date with a time as PyYAML's datetime prints in JSON; a date alone is its own text.
+fn moment(text: &str) -> Option<String> {
+    let (day, time) = text.split_once(['T', 't', ' '])?;
+    let digits = |s: &str, lengths: std::ops::RangeInclusive<usize>| lengths.contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = day.split('-');
+    let (year, month, date) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || !digits(year, 4..=4) || !digits(month, 1..=2) || !digits(date, 1..=2) {
+        return None;
+    }
+    let time = time.trim_start();
+    let mut clock = time.splitn(3, ':');
+    let (hour, minute, rest) = (clock.next()?, clock.next()?, clock.next()?);
+    let (second, fraction) = rest.split_once('.').map_or((rest, ""), |(s, f)| (s, f));
+    if !digits(hour, 1..=2) || !digits(minute, 2..=2) || !digits(second, 2..=2) || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let fraction = if fraction.bytes().all(|b| b == b'0') { String::new() } else { format!(".{:0<6}", &fraction[..fraction.len().min(6)]) };
+    Some(format!("{year}-{month:0>2}-{date:0>2}T{hour:0>2}:{minute}:{second}{fraction}"))
 }
 
 fn number(text: &str) -> Option<Number> {
@@ -334,6 +395,11 @@ mod tests {
             read(text),
             json!({"a": true, "b": "yes", "c": 8, "d": 1000, "e": "1e3", "f": 1500.0, "g": null, "h": 1.1, "i": -7,
                    "j": "2024-01-01", "k": "1.0.0", "l": false, "m": 0.5})
+        );
+        let text = "a: 1:30\nb: 190:20:30\nc: 1:30.5\nd: 2024-1-02 10:00:00\ne: 09:30\nf: 1:75\ng: y\nh: 08";
+        assert_eq!(
+            read(text),
+            json!({"a": 90, "b": 685_230, "c": 90.5, "d": "2024-01-02T10:00:00", "e": "09:30", "f": "1:75", "g": "y", "h": "08"})
         );
     }
 

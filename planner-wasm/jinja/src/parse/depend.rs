@@ -62,6 +62,7 @@ impl Parser<'_> {
             node.metrics = captures.metrics;
             if disabled && let Some(mut node) = manifest.nodes.remove(&id) {
                 node.config.insert("enabled".to_owned(), serde_json::Value::Bool(false));
+                node.orphaned = true;
                 manifest.disabled.insert(id, node);
             }
         }
@@ -88,6 +89,23 @@ fn find_source<'a>(index: &'a BTreeMap<(String, String), Vec<UniqueId>>, manifes
     let ids = index.get(&(source.to_owned(), table.to_owned()))?;
     let of = |p: &str| ids.iter().find(|id| manifest.sources.get(*id).is_some_and(|s| s.package == p));
     of(package).or_else(|| of(&manifest.project_name)).or(ids.first())
+}
+
+/// The ids of those refs and sources that are there.
+pub(super) fn found(manifest: &Manifest, names: &Names, package: &str, captures: &Captures) -> Vec<UniqueId> {
+    let mut out = Vec::new();
+    for call in &captures.refs {
+        if let Ok(node) = refs::resolve(names, manifest, package, call) {
+            push(&mut out, &node.unique_id);
+        }
+    }
+    for (source, table) in &captures.sources {
+        let id = UniqueId::new(format!("source.{package}.{source}.{table}"));
+        if manifest.sources.contains_key(&id) {
+            push(&mut out, &id);
+        }
+    }
+    out
 }
 
 /// What a call says, without a template.

@@ -37,8 +37,11 @@ impl Parser<'_> {
         if !self.errors.is_empty() {
             return Err(std::mem::take(&mut self.errors));
         }
-        for Draft { node, captures } in drafts {
+        for Draft { mut node, captures } in drafts {
             if node.config.get("enabled").and_then(Json::as_bool) == Some(false) {
+                node.depends_on.macros = captures.macros;
+                node.refs = captures.refs;
+                node.sources = captures.sources;
                 manifest.disabled.insert(node.unique_id.clone(), node);
                 continue;
             }
@@ -103,7 +106,11 @@ impl Parser<'_> {
         node.fqn = fqn;
         node.raw_code = text.to_owned();
         node.span = span;
-        node.checksum = hex(&Sha256::digest(file.text.trim().as_bytes()));
+        node.checksum = match (&file.checksum, resource) {
+            (Some(known), _) => known.clone(),
+            (None, ResourceType::Seed) => hex(&Sha256::digest(file.text.trim().replace("\r\n", "\n").as_bytes())),
+            (None, _) => dvt_project::load::checksum(&file.text),
+        };
         if file.is_python() {
             "python".clone_into(&mut node.language);
         }
@@ -116,6 +123,10 @@ impl Parser<'_> {
             describe(&mut node, patch);
         }
         let mut captures = self.said(&node)?;
+        if resource == ResourceType::Model && is_static(&node.raw_code) {
+            // dbt reads such a text without rendering it, and then each source counts once.
+            captures.sources = captures.sources.iter().enumerate().filter(|(i, s)| !captures.sources[..*i].contains(s)).map(|(_, s)| s.clone()).collect();
+        }
         // What the text says of its target decides which macros are dispatched: then it is read as on that target.
         let before = node.target.clone();
         if let Some(target) = captures.config.get("target").cloned() {
@@ -131,9 +142,10 @@ impl Parser<'_> {
             node.config.insert("materialized".to_owned(), json!("table"));
         }
         config::settle(resource.as_str(), &mut node.config);
-        let raw = if inline.is_empty() { Map::new() } else { config_call(&node.raw_code) };
-        let patch_raw = patch.map_or(&none, |p| &p.unrendered_config);
-        node.unrendered_config = skeleton.configs.unrendered(&node.package, resource.as_str(), &node.fqn, patch_raw, &raw);
+        // As in dbt: what macros or mappings set is known rendered only.
+        let raw = if inline.is_empty() { Map::new() } else { Some(config_call(&node.raw_code)).filter(|c| !c.is_empty()).unwrap_or_else(|| inline.clone()) };
+        let patch_raw = patch.map_or_else(Map::new, |p| twice(&p.unrendered_config));
+        node.unrendered_config = skeleton.configs.unrendered(&node.package, resource.as_str(), &node.fqn, &patch_raw, &raw);
         finish(&mut node, from_properties);
         contract(&mut node, patch)?;
         Ok(Draft { node, captures })
@@ -173,7 +185,8 @@ impl Parser<'_> {
                 node.path = "./dbt_project.yml".to_owned();
                 node.fqn = vec![hook.package.clone(), "hooks".to_owned(), name.clone()];
                 node.raw_code.clone_from(&hook.sql);
-                node.checksum = hex(&Sha256::digest(hook.sql.trim().as_bytes()));
+                let file = self.skeleton.packages.iter().find(|p| p.name == hook.package).and_then(|p| self.shared.input.files.get(&p.file));
+                node.checksum = dvt_project::load::checksum(file.map_or(hook.sql.as_str(), String::as_str));
                 node.config = self.skeleton.configs.resolve(&hook.package, "operation", &node.fqn, &Map::new(), &Map::new());
                 node.unrendered_config = self.skeleton.configs.unrendered(&hook.package, "operation", &node.fqn, &Map::new(), &Map::new());
                 node.tags = std::iter::once(key.to_owned()).chain(config::tags(&node.config)).collect();
@@ -305,7 +318,23 @@ fn python_value(value: Json) -> Json {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// Whether a template only calls `ref`, `source` and `config`.
+fn is_static(text: &str) -> bool {
+    let mut calls = text.split("{{").skip(1);
+    !text.contains("{%") && !text.contains("{#") && calls.all(|c| ["ref(", "source(", "config("].iter().any(|f| c.trim_start_matches('-').trim_start().starts_with(f)))
+}
+
+/// dbt merges the rendered and the unrendered properties deeply: lists stand twice in its `unrendered_config`.
+fn twice(config: &Map<String, Json>) -> Map<String, Json> {
+    let one = |value: &Json| match value {
+        Json::Array(items) => Json::Array(items.iter().chain(items).cloned().collect()),
+        Json::Object(inner) => Json::Object(twice(inner)),
+        other => other.clone(),
+    };
+    config.iter().map(|(k, v)| (k.clone(), one(v))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(64), |mut out, b| {
         let _ = write!(out, "{b:02x}");

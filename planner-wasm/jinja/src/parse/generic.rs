@@ -20,7 +20,10 @@ impl Parser<'_> {
     pub(super) fn generic_tests(&mut self, manifest: &mut Manifest, names: &BTreeMap<String, Vec<UniqueId>>) {
         let skeleton = self.skeleton;
         for test in &skeleton.properties.tests {
-            let Some(attached) = self.attached(manifest, names, test) else { continue };
+            let attached = self.attached(manifest, names, test);
+            if attached.is_none() && matches!(test.owner, TestOwner::Source { .. }) {
+                continue;
+            }
             let full = format!("test_{}", test.test);
             let found = match &test.namespace {
                 Some(namespace) => self.shared.macros.find_in(namespace, &full),
@@ -30,9 +33,11 @@ impl Parser<'_> {
                 self.errors.push(unknown_test(&self.shared.macros, test));
                 continue;
             };
-            let macro_id = found.def.unique_id.0.clone();
-            let mut node = self.test_node(manifest, test, &attached);
-            let plain = PLAIN.contains(&macro_id.as_str());
+            // dbt lists the macro that the bare name means here, also when the namespace names another one.
+            let macro_id = self.shared.macros.find(&test.package, &full).unwrap_or(found).def.unique_id.0.clone();
+            let called = found.def.unique_id.0.clone();
+            let mut node = self.test_node(manifest, test, attached.as_ref());
+            let plain = PLAIN.contains(&called.as_str());
             let captures = if plain { Ok(plain_captures(test)) } else { capture(self.shared, &node) };
             let mut captures = match captures {
                 Ok(captures) => captures,
@@ -41,7 +46,7 @@ impl Parser<'_> {
                     continue;
                 }
             };
-            captures.macros.retain(|m| *m != macro_id);
+            captures.macros.retain(|m| *m != macro_id && *m != called);
             captures.macros.insert(0, macro_id);
             // What the test's macro says in config() counts less than what its declaration says, which stands after it.
             let mut inline = test.config.clone();
@@ -50,7 +55,7 @@ impl Parser<'_> {
             }
             node.config = skeleton.configs.resolve(&test.package, "test", &test.fqn, &Map::new(), &inline);
             config::settle("test", &mut node.config);
-            let raw = if plain { test.config.clone() } else { config_call(&test.raw_code) };
+            let raw = Some(config_call(&test.raw_code)).filter(|c| !plain && !c.is_empty()).unwrap_or_else(|| inline.clone());
             node.unrendered_config = skeleton.configs.unrendered(&test.package, "test", &test.fqn, &Map::new(), &raw);
             finish(&mut node, &Map::new());
             for tag in test.tags.iter().rev() {
@@ -59,8 +64,12 @@ impl Parser<'_> {
                 }
             }
             let off = node.config.get("enabled").and_then(Json::as_bool) == Some(false);
-            if off || manifest.disabled.contains_key(&attached) {
+            if off || attached.as_ref().is_none_or(|id| manifest.disabled.contains_key(id)) {
+                node.orphaned = !off;
                 node.config.insert("enabled".to_owned(), Json::Bool(false));
+                if node.orphaned {
+                    node.depends_on.nodes = super::depend::found(manifest, names, &test.package, &captures);
+                }
                 node.depends_on.macros = captures.macros;
                 node.refs = captures.refs;
                 node.sources = captures.sources;
@@ -95,7 +104,7 @@ impl Parser<'_> {
         }
     }
 
-    fn test_node(&self, manifest: &Manifest, test: &GenericTest, attached: &UniqueId) -> Node {
+    fn test_node(&self, manifest: &Manifest, test: &GenericTest, attached: Option<&UniqueId>) -> Node {
         let skeleton = self.skeleton;
         let mut node = engine::operation(manifest, &test.name, &test.package, &manifest.default_target);
         node.unique_id = test.unique_id.clone();
@@ -106,7 +115,7 @@ impl Parser<'_> {
         node.span = test.span.clone();
         node.description.clone_from(&test.description);
         node.config = skeleton.configs.resolve(&test.package, "test", &test.fqn, &Map::new(), &test.config);
-        if let Some(target) = manifest.target_of(attached) {
+        if let Some(target) = attached.and_then(|id| manifest.target_of(id)) {
             node.target = target.clone();
             node.adapter = manifest.targets.get(target).map(|t| t.adapter.clone()).unwrap_or_default();
         }
@@ -125,7 +134,7 @@ impl Parser<'_> {
             namespace: test.namespace.clone(),
             kwargs,
             column,
-            attached: Some(attached.clone()),
+            attached: attached.cloned(),
             file_key: test.file_key.clone(),
         });
         finish(&mut node, &Map::new());

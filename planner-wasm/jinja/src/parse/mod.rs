@@ -2,6 +2,7 @@
 //!
 //! `draft.rs` makes nodes of files, `generic.rs` of declared tests, `depend.rs` turns refs into ids, `name.rs` names relations.
 
+mod cache;
 mod depend;
 mod draft;
 mod generic;
@@ -24,6 +25,10 @@ pub struct Parsed {
     /// The same project's macros, compiled already.
     pub engine: Engine,
     pub warnings: Vec<Diagnostic>,
+    /// What the next parse may be given as `previous`; None when the one given still holds or nothing was asked for.
+    pub cache: Option<Vec<u8>>,
+    /// Whether `previous` was all that was needed.
+    pub reused: bool,
 }
 
 /// A node before it is known what it depends on.
@@ -47,9 +52,25 @@ struct Parser<'a> {
 /// # Errors
 /// Every problem of the stage that failed.
 pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
-    let input = Arc::new(input.clone());
+    cold(&Arc::new(input.clone()), None)
+}
+
+/// The same, with what an earlier parse left: when nothing that counts has changed, the project is not read again.
+///
+/// # Errors
+/// As [`parse`]. Bytes of another program, another project or another form are no error: they are not used.
+pub fn parse_with(input: &Arc<ProjectInput>, previous: Option<&[u8]>) -> Result<Parsed, Vec<Diagnostic>> {
+    let print = cache::print(input);
+    if let Some(earlier) = previous.and_then(|bytes| cache::read(bytes, &print, input)) {
+        let engine = Engine::of_files(earlier.manifest, input.clone(), earlier.macro_files)?;
+        return Ok(Parsed { manifest: engine.manifest().clone(), engine, warnings: earlier.warnings, cache: None, reused: true });
+    }
+    cold(input, Some(&print))
+}
+
+fn cold(input: &Arc<ProjectInput>, print: Option<&[u8; 32]>) -> Result<Parsed, Vec<Diagnostic>> {
     let strings = YamlStrings::new(input.clone());
-    let skeleton = dvt_project::skeleton(&input, &strings)?;
+    let skeleton = dvt_project::skeleton(input, &strings)?;
     let files = macro_files(&skeleton);
     let macros = Arc::new(shared(skeleton.manifest.clone(), input.clone(), &files)?);
     let mut manifest = skeleton.manifest.clone();
@@ -79,12 +100,13 @@ pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
         return Err(refused);
     }
     link::infer_primary_keys(&mut manifest);
-    warnings.extend(paths::resolve(&mut manifest, &input)?);
+    warnings.extend(paths::resolve(&mut manifest, input)?);
     name::relations(&macros, &mut manifest, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
-    link::relate(&mut manifest, &input);
+    link::relate(&mut manifest, input);
+    let cache = print.and_then(|print| cache::write(print, &manifest, &files, &warnings));
     drop(skeleton);
     let Ok(macros) = Arc::try_unwrap(macros) else {
         return Err(vec![Diagnostic::error(Code::Internal, "templates are still in use after parsing")]);
@@ -92,7 +114,7 @@ pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
     let manifest = Arc::new(manifest);
     let names = refs::names(&manifest);
     let engine = Engine::of(Shared { manifest: manifest.clone(), names, ..macros });
-    Ok(Parsed { manifest, engine, warnings })
+    Ok(Parsed { manifest, engine, warnings, cache, reused: false })
 }
 
 /// Renders a node for what it says: configs, refs, sources; its hooks for their refs.

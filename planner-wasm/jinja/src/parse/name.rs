@@ -59,12 +59,10 @@ pub(super) fn relations(shared: &Arc<Shared>, manifest: &mut Manifest, errors: &
                 }
                 node.schema = Some(schema.clone());
                 node.database.clone_from(&database);
-                if node.config.get("enabled").and_then(serde_json::Value::as_bool) == Some(false) {
-                    continue;
-                }
+                let enabled = node.config.get("enabled").and_then(serde_json::Value::as_bool) != Some(false);
                 let name = RelationName { database, schema: Some(schema), identifier: node.alias.clone() };
                 let built = matches!(node.resource_type, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot) && !node.is_ephemeral();
-                if built && let Some(other) = taken.insert((node.target.clone(), name.clone()), id.clone()) {
+                if built && enabled && let Some(other) = taken.insert((node.target.clone(), name.clone()), id.clone()) {
                     errors.push(
                         Diagnostic::error(Code::DuplicateResource, format!("`{other}` and `{id}` would both be `{}` on target `{}`", name.identifier, node.target))
                             .at(node.span.clone())

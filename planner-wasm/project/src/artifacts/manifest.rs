@@ -66,7 +66,8 @@ struct Nodes<'a>(&'a Writer<'a>);
 impl Serialize for Nodes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let m = self.0.manifest;
-        serializer.collect_map(m.nodes.iter().chain(&m.operations).map(|(id, n)| (id, self.0.node(n))))
+        let orphaned = m.disabled.iter().filter(|(_, n)| n.orphaned);
+        serializer.collect_map(m.nodes.iter().chain(&m.operations).chain(orphaned).map(|(id, n)| (id, self.0.node(n))))
     }
 }
 
@@ -113,7 +114,8 @@ impl Writer<'_> {
         let m = self.manifest;
         let mut parents: BTreeMap<&UniqueId, Vec<&UniqueId>> = BTreeMap::new();
         let mut children: BTreeMap<&UniqueId, BTreeSet<&UniqueId>> = BTreeMap::new();
-        let upstream = m.nodes.iter().chain(&m.operations).chain(&m.functions).map(|(id, n)| (id, n.depends_on.nodes.as_slice()));
+        let orphaned = m.disabled.iter().filter(|(_, n)| n.orphaned);
+        let upstream = m.nodes.iter().chain(orphaned).chain(&m.operations).chain(&m.functions).map(|(id, n)| (id, n.depends_on.nodes.as_slice()));
         let exposed = m.exposures.iter().map(|(id, e)| (id, e.depends_on.as_slice()));
         let described = m.metrics.iter().chain(&m.semantic_models).chain(&m.saved_queries).map(|(id, d)| (id, d.depends_on.nodes.as_slice()));
         let tests = m.unit_tests.iter().map(|(id, t)| (id, t.depends_on.nodes.as_slice()));
@@ -236,10 +238,10 @@ impl Writer<'_> {
             "unique_id": source.unique_id, "fqn": source.fqn, "source_name": source.source_name,
             "source_description": source.source_description, "loader": source.loader, "identifier": source.relation.identifier,
             "quoting": quoting, "loaded_at_field": source.loaded_at_field, "loaded_at_query": source.loaded_at_query,
-            "freshness": source.freshness, "external": source.external.as_ref().map(external),
+            "freshness": source.config.get("freshness"), "external": source.external.as_ref().map(external),
             "description": source.description, "columns": columns(&source.columns), "meta": source.meta, "source_meta": source.source_meta,
             "tags": source.tags, "config": config(&source.config), "patch_path": null, "unrendered_config": &*source.unrendered_config,
-            "relation_name": name, "created_at": self.meta.created_at(), "unrendered_database": null, "unrendered_schema": source.relation.schema,
+            "relation_name": name, "created_at": self.meta.created_at(), "unrendered_database": source.written.0, "unrendered_schema": source.written.1,
             "doc_blocks": source.doc_blocks
         })
     }
@@ -255,7 +257,7 @@ impl Writer<'_> {
     fn group_map(&self) -> BTreeMap<&str, Vec<&UniqueId>> {
         let m = self.manifest;
         let mut out: BTreeMap<&str, Vec<&UniqueId>> = m.groups.values().map(|g| (g.name.as_str(), Vec::new())).collect();
-        for node in m.nodes.values() {
+        for node in m.nodes.values().chain(m.disabled.values().filter(|n| n.orphaned)) {
             if let Some(list) = self.group(node).and_then(|g| out.get_mut(g.as_str())) {
                 list.push(&node.unique_id);
             }
@@ -272,7 +274,7 @@ impl Writer<'_> {
         let m = self.manifest;
         let mut out: BTreeMap<&UniqueId, Vec<Value>> = BTreeMap::new();
         let mut put = |id, value| out.entry(id).or_default().push(value);
-        m.disabled.iter().for_each(|(id, n)| put(id, self.node(n)));
+        m.disabled.iter().filter(|(_, n)| !n.orphaned).for_each(|(id, n)| put(id, self.node(n)));
         m.disabled_sources.iter().for_each(|(id, s)| put(id, self.source(s)));
         m.disabled_exposures.iter().for_each(|(id, e)| put(id, exposure_json(e)));
         m.disabled_unit_tests.iter().for_each(|(id, t)| put(id, unit_test_json(t)));
@@ -283,9 +285,8 @@ impl Writer<'_> {
 
 /// dbt's `path`: below the resource folder; for generic tests the file of the compiled test.
 fn short_path(node: &Node) -> String {
-    let named = || format!("{}.sql", if node.alias.is_empty() { &node.name } else { &node.alias });
-    if node.test.as_ref().is_some_and(|t| t.generic.is_some()) {
-        return named();
+    if let Some(name) = node.test_file() {
+        return name;
     }
     let below = node.path.get(node.below as usize..).unwrap_or(&node.path);
     match node.resource_type {

@@ -4,9 +4,11 @@
 
 mod manifest;
 mod run_results;
+mod semantic;
 
 pub use manifest::{CompiledNode, ManifestDocument, manifest_json};
 pub use run_results::{RunResult, Timing, run_results_json};
+pub use semantic::semantic_manifest_json;
 
 use crate::input::{AdapterFacts, ProjectInput};
 use crate::names::RelationName;

@@ -197,6 +197,7 @@ impl Reader<'_> {
             below: self.file.below,
             fqn: self.fqn(name),
             text: format!("select * from {{{{ {call} }}}}"),
+            checksum: Some(crate::load::checksum(&self.file.text)),
         });
         Ok(())
     }
@@ -215,7 +216,7 @@ impl Reader<'_> {
             if let Some(at) = map.key_span(key) {
                 let message = format!("`{key}` of `{name}` in `{section}` belongs below `config`");
                 self.warnings.push(
-                    Diagnostic::warning(Code::UnknownKey, message)
+                    Diagnostic::warning(Code::Deprecated, message)
                         .at(at.clone())
                         .hint(format!("write `config: {{{key}: …}}`"))
                         .event("PropertyMovedToConfigDeprecation"),

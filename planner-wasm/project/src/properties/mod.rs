@@ -116,6 +116,8 @@ pub(crate) struct Reader<'a> {
     pub docs: &'a BTreeMap<String, DocBlock>,
     pub configs: &'a ConfigTree,
     pub render: &'a dyn RenderString,
+    /// How the default target quotes a name.
+    pub quotes: (&'a str, &'a str),
     pub warnings: &'a mut Vec<Diagnostic>,
 }
 
@@ -143,6 +145,7 @@ pub(crate) fn load(
     manifest: &mut Manifest,
     configs: &ConfigTree,
     r: &dyn RenderString,
+    quotes: (&str, &str),
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Properties, Vec<Diagnostic>> {
     let mut out = Properties::default();
@@ -162,7 +165,7 @@ pub(crate) fn load(
         if document.root.is_null() {
             continue;
         }
-        let mut reader = Reader { file, inventory, stems: &stems, docs: &docs, configs, render: r, warnings };
+        let mut reader = Reader { file, inventory, stems: &stems, docs: &docs, configs, render: r, quotes, warnings };
         if let Err(e) = reader.file(&document.root, manifest, &mut blocks, &mut out) {
             errors.extend(e);
         }
