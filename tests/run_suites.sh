@@ -40,6 +40,7 @@ suite "plugins by strangers" cargo run -q "${flags[@]}" -p xtask -- outsider
 suite "their own tests" cargo test --release --locked --ignore-rust-version --manifest-path tests/outsider/Cargo.toml --target-dir "$CARGO_TARGET_DIR/outsider" -p facts -p wire-postgres
 suite "drivers on real servers" cargo test --no-fail-fast "${flags[@]}" -p dvt-engine -p dvt-federation
 suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests
+suite "dbt conformance" "${DBT_VENV:-$HOME/.cache/dvt/dbt-1.12.6}/bin/python" tests/artifacts/compare.py --dvt "$CARGO_TARGET_DIR/release/dvt" --schemas ../shared/schemas tests/projects/conformance_*
 suite "browser module and page" make -s playground-page
 suite "native planner" cargo build "${flags[@]}" -p dvt-planner-session --example explain
 export NATIVE_PLANNER="$CARGO_TARGET_DIR/release/examples/explain"

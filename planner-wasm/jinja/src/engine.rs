@@ -178,7 +178,7 @@ impl Engine {
     /// The engine of a manifest that is parsed already, from the project's own macro files.
     pub(crate) fn of_files(manifest: Manifest, input: Arc<ProjectInput>, mut files: Vec<MacroText>) -> Result<Self, Vec<Diagnostic>> {
         files.extend(built_in_files());
-        Ok(Self { shared: Arc::new(shared(manifest, input, &files)?) })
+        Ok(Self { shared: Arc::new(shared(manifest, input, &files)?), overlay: Arc::default() })
     }
 
     pub(crate) fn of(shared: Shared) -> Self {

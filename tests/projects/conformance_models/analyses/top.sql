@@ -1,0 +1,1 @@
+select * from {{ ref('by_name') }} order by total desc limit {{ var('low') }}

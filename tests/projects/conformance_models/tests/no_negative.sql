@@ -1,0 +1,1 @@
+select * from {{ ref('picked') }} where amount < 0

@@ -1,0 +1,1 @@
+select {{ cents('id') }} from {{ ref('report') }}

@@ -1,0 +1,1 @@
+select id, 1 as old from {{ ref('stg_customers') }}

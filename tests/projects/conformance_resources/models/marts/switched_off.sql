@@ -1,0 +1,2 @@
+{{ config(enabled=var('switch') == false) }}
+select 1 as id

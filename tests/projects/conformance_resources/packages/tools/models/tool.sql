@@ -1,0 +1,2 @@
+{{ config(alias='tool_alias', schema='inline') }}
+select {{ var('size') }} as size, '{{ var("other") }}' as other

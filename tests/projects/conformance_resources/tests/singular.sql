@@ -1,0 +1,2 @@
+{{ config(severity='error', tags=['one']) }}
+select * from {{ ref('report') }} where id < 0

@@ -1,0 +1,3 @@
+{{ config({'materialized': 'table', 'tags': ['x', 'y']}) }}
+{{ config(tags='z', meta={'k': none}) }}
+select * from {{ ref('a') }}
