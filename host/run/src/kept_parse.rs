@@ -15,9 +15,7 @@ pub struct KeptParse {
 
 impl KeptParse {
     pub fn of(settings: &Settings, root: &Path, input: &ProjectInput) -> Self {
-        let off = |v: &str| matches!(v.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "f" | "n" | "off");
-        let variable = ["DBT_ENGINE_PARTIAL_PARSE", "DBT_PARTIAL_PARSE"].iter().find_map(|n| settings.env(n));
-        if variable.is_some_and(off) {
+        if !settings.on("partial_parse") {
             return Self { path: None };
         }
         let named = ["DBT_ENGINE_TARGET_PATH", "DBT_TARGET_PATH"].iter().find_map(|n| settings.env(n)).map(str::to_owned);

@@ -44,7 +44,7 @@ pub struct Settled {
     pub shown: Vec<Diagnostic>,
     pub errors: Vec<Diagnostic>,
     /// dbt's summary of deprecations; None without any.
-    pub summary: Option<Diagnostic>,
+    pub summary: Option<String>,
 }
 
 impl WarnErrorOptions {
@@ -136,8 +136,7 @@ impl WarnErrorOptions {
         if !told.is_empty() {
             let lines = told.iter().map(|(name, n)| format!("\n- {name}: {n} occurrence{}", if *n == 1 { "" } else { "s" }));
             let hint = if show_all { "" } else { "\n--show-all-deprecations shows every occurrence, not only the first of each." };
-            let text = format!("Summary of encountered deprecations:{}{hint}", lines.collect::<String>());
-            out.summary = Some(Diagnostic::warning(Code::Deprecated, text).event("DeprecationsSummary"));
+            out.summary = Some(format!("Summary of encountered deprecations:{}{hint}", lines.collect::<String>()));
         }
         out
     }
@@ -222,6 +221,6 @@ mod tests {
         let list = vec![warning("DuplicateYAMLKeysDeprecation"), warning("DuplicateYAMLKeysDeprecation"), warning("NoNodeForYamlKey")];
         let settled = WarnErrorOptions::default().settle(list, false);
         assert_eq!(settled.shown.len(), 2);
-        assert!(settled.summary.unwrap().message.contains("- DuplicateYAMLKeysDeprecation: 2 occurrences"));
+        assert!(settled.summary.unwrap().contains("- DuplicateYAMLKeysDeprecation: 2 occurrences"));
     }
 }
