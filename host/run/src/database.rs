@@ -11,11 +11,12 @@ use dvt_engine::Connection;
 use dvt_federation::Cancellation;
 use dvt_mdm::{ColumnFact, Fact, RelationFact, Spool};
 use dvt_planner::catalog::{Collation, ColumnSchema};
-use dvt_jinja::{ColumnFacts, Execute, QueryResult, RelationFacts, Runtime};
-use dvt_project::{RelationName, RelationRef, TargetName};
+use crate::project::Project;
+use dvt_jinja::{ColumnFacts, Compiled, Execute, QueryResult, RelationFacts, Runtime};
+use dvt_project::{Node, RelationName, RelationRef, TargetName};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 type SchemaKey = (TargetName, Option<String>, String);
 
@@ -31,11 +32,18 @@ pub struct Databases {
     prints: bool,
     /// Where sights of relations are noted.
     pub spool: Option<Spool>,
+    /// For queries of templates that several targets answer together.
+    project: OnceLock<Arc<Project>>,
 }
 
 impl Databases {
     pub fn new(pool: Pool, cancel: Arc<Cancellation>, printer: Arc<Printer>, profile: &str, prints: bool, spool: Option<Spool>) -> Self {
-        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool }
+        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool, project: OnceLock::new() }
+    }
+
+    /// Lets templates ask what only a plan over several targets answers.
+    pub fn know(&self, project: &Arc<Project>) {
+        let _ = self.project.set(project.clone());
     }
 
     /// A fact for the MDM; what cannot be noted is only forgotten.
@@ -201,6 +209,13 @@ impl Runtime for Database {
         }
         let done = self.run(target, sql, |s| s.execute(sql))?;
         Ok(QueryResult { affected: done.rows, message: done.tag, ..QueryResult::default() })
+    }
+
+    fn federate(&self, node: &Node, query: &Compiled, limit: Option<usize>) -> Result<QueryResult, Diagnostic> {
+        let Some(project) = self.shared.project.get() else {
+            return Err(Diagnostic::error(Code::Internal, "a query was asked before the project was known"));
+        };
+        crate::node::federated_query(project, &self.shared, self, node, query, limit)
     }
 
     fn begin(&self, target: &TargetName) -> Result<(), Diagnostic> {

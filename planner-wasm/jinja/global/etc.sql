@@ -38,8 +38,3 @@
 {%- endmacro %}
 
 {% macro statement_sql_header() -%}{{ config.get('sql_header', '') or '' }}{%- endmacro %}
-
-{% macro partition_range(raw_partition_date, date_fmt='%Y%m%d') -%}
-  {%- set parts = (raw_partition_date | string).split(',') -%}
-  {{ return(parts if parts | length == 2 else [parts[0], parts[0]]) }}
-{%- endmacro %}

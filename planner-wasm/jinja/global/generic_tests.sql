@@ -71,8 +71,8 @@ where parent.to_field is null
   {{ return(relation) }}
 {%- endmacro %}
 
-{% macro get_limit_subquery_sql(sql, limit) -%}{{ return(adapter.dispatch('get_limit_subquery_sql', 'dbt')(sql, limit)) }}{%- endmacro %}
-{% macro default__get_limit_subquery_sql(sql, limit) -%}
+{% macro get_limit_subquery_sql(sql, limit) -%}{{ return(adapter.dispatch('get_limit_sql', 'dbt')(sql, limit)) }}{%- endmacro %}
+{% macro default__get_limit_sql(sql, limit) -%}
 select * from (
 {{ sql }}
 ) dbt_internal_rows{{ ' limit ' ~ limit if limit is not none }}

@@ -2,7 +2,9 @@
 //!
 //! Calls that take a relation go to that relation's connection; text goes to the node's target (SPEC T11).
 
-use crate::column::{Column, ColumnClass, Table};
+use crate::column::{Column, ColumnClass};
+use crate::compiled::{Compiled, RelationUse};
+use crate::table::Table;
 use crate::errors::{coded, fail};
 use crate::macros::{self, MacroValue};
 use crate::python::{bind, list, need, need_text, to_json, tuple, type_error};
@@ -83,16 +85,28 @@ fn describe(scope: &Scope, sql: &str) -> Result<Vec<Column>, Error> {
     Ok(columns.into_iter().map(|c| Column { name: c.name, data_type: c.data_type, quotes: quotes.clone() }).collect())
 }
 
-/// Runs text on the node's target.
-pub fn execute(scope: &Scope, sql: &str, auto_begin: bool, fetch: bool, limit: Option<usize>) -> Result<QueryResult, Error> {
+/// Text of a template as a query: without marks, and where its relations stand.
+fn query_of(scope: &Scope, text: &str) -> Compiled {
     let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
-    let (sql, uses) = unmark(sql, &marks);
-    let mut reads: Vec<RelationRef> = Vec::new();
-    for (n, _) in &uses {
-        if !reads.contains(&marks[*n].relation) {
-            reads.push(marks[*n].relation.clone());
+    let (sql, found) = unmark(text, &marks);
+    let mut relations: Vec<RelationUse> = Vec::new();
+    for (number, range) in found {
+        let mark = &marks[number];
+        match relations.iter_mut().find(|u| u.relation == mark.relation && u.rendered == mark.rendered) {
+            Some(used) => used.at.push(range),
+            None => relations.push(RelationUse { relation: mark.relation.clone(), unique_id: mark.unique_id.clone(), rendered: mark.rendered.clone(), at: vec![range] }),
         }
     }
+    Compiled { sql, relations, ..Compiled::default() }
+}
+
+/// Runs text on the node's target; a query that reads relations of other targets is federated (SPEC T11).
+pub fn execute(scope: &Scope, sql: &str, auto_begin: bool, fetch: bool, limit: Option<usize>) -> Result<QueryResult, Error> {
+    // As in dbt, whatever a template asks of the adapter while it is parsed has an empty answer.
+    if scope.phase == Phase::Parse {
+        return Ok(QueryResult::default());
+    }
+    let query = query_of(scope, sql);
     let Some(runtime) = &scope.runtime else {
         return Err(coded(
             Diagnostic::error(Code::NeedsDatabase, "the template runs a query, and no database is connected".to_owned())
@@ -100,10 +114,20 @@ pub fn execute(scope: &Scope, sql: &str, auto_begin: bool, fetch: bool, limit: O
         ));
     };
     let target = &scope.node.target;
+    if let Some(other) = query.relations.iter().find(|u| u.relation.target != *target) {
+        if fetch {
+            return runtime.federate(&scope.node, &query, limit).map_err(coded);
+        }
+        let message = format!("a statement for target `{target}` names `{}` of target `{}`", other.relation.name.identifier, other.relation.target);
+        return Err(coded(
+            Diagnostic::error(Code::SqlRelationUnknown, message).hint("a statement that is no query runs on one target; a query may read several: run_query(), or statement(fetch_result=true)"),
+        ));
+    }
     if auto_begin {
         scope.begin(target).map_err(coded)?;
     }
-    runtime.execute(target, &sql, &reads, Execute { fetch, limit }).map_err(coded)
+    let reads: Vec<RelationRef> = query.relations.iter().map(|u| u.relation.clone()).collect();
+    runtime.execute(target, &query.sql, &reads, Execute { fetch, limit }).map_err(coded)
 }
 
 impl Adapter {
@@ -115,6 +139,27 @@ impl Adapter {
         let scope = &self.0;
         let entry = scope.macros().find(&scope.node.package, name).ok_or_else(|| fail(Code::MacroNotFound, format!("no macro is named `{name}`")))?;
         macros::call(entry, scope, state.env(), args)
+    }
+
+    /// Calls a macro with relations of one target, on that target (SPEC T11): what it does there is committed.
+    fn call_there(&self, state: &mut State<'_, '_>, name: &str, relations: &[Relation], more: &[Value]) -> Result<Value, Error> {
+        let there = relations.first().map_or_else(|| self.target().clone(), |r| r.target.clone());
+        let args = |scope: Option<&Scope>| -> Vec<Value> {
+            let written = |r: &Relation| Value::from_object(scope.map_or_else(|| r.clone(), |s| r.written_on(s)));
+            relations.iter().map(written).chain(more.iter().cloned()).collect()
+        };
+        if there == *self.target() {
+            return self.call_macro(state, name, &args(None));
+        }
+        if let Some(other) = relations.iter().find(|r| r.target != there) {
+            return Err(fail(Code::SqlRelationUnknown, format!("adapter.{name}() takes relations of one target, not of `{there}` and `{}`", other.target)));
+        }
+        let own = &self.0;
+        let node = crate::engine::operation(own.manifest(), name, &own.node.package, &there);
+        let scope = Arc::new(Scope::new(own.shared.clone(), Arc::new(node), Phase::Run, own.runtime.clone()));
+        let done = Self(scope.clone()).call_macro(state, name, &args(Some(&scope))).and_then(|v| scope.commit(&there).map_err(coded).map(|()| v));
+        scope.rollback_all();
+        done
     }
 
     /// The macro that `<prefix>__<name>` means here, in dbt's order of packages and prefixes.
@@ -167,6 +212,17 @@ impl Adapter {
     }
 }
 
+/// As in dbt, what needs a database answers nothing while the project is parsed, whatever it is given.
+fn while_parsing(method: &str) -> Option<Value> {
+    Some(match method {
+        "get_columns_in_relation" | "get_missing_columns" | "get_columns_in_table" | "get_column_schema_from_query" | "list_relations" | "list_relations_without_caching" => list(Vec::new()),
+        "already_exists" | "check_schema_exists" => Value::from(false),
+        "get_relation" | "load_relation" | "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation" | "expand_target_column_types"
+        | "add_query" | "run_sql_for_tests" | "valid_snapshot_target" | "assert_valid_snapshot_target_given_strategy" => Value::from(()),
+        _ => return None,
+    })
+}
+
 impl Object for Adapter {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
@@ -174,10 +230,19 @@ impl Object for Adapter {
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<adapter {}>", self.0.node.adapter)
     }
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        // No flag of dbt's behaviours is set: each is read as false.
+        (key.as_str()? == "behavior").then(crate::scope::empty)
+    }
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let none = || Ok(Value::from(()));
         let scope = &self.0;
         let live = scope.runtime.is_some();
+        if scope.phase == Phase::Parse
+            && let Some(answer) = while_parsing(method)
+        {
+            return Ok(answer);
+        }
         match method {
             "dispatch" => {
                 let [name, namespace, packages] = bind(method, ["macro_name", "macro_namespace", "packages"], args)?;
@@ -247,8 +312,8 @@ impl Object for Adapter {
                     let Some(wider) = wider.filter(|w| Value::from_object(column.clone()).call_method(state, "can_expand_to", &[Value::from_object(w.clone())]).is_ok_and(|v| v.is_true())) else {
                         continue;
                     };
-                    let args = [Value::from_object(target.clone()), Value::from(column.name.as_str()), Value::from(wider.data_type.as_str())];
-                    self.call_macro(state, "alter_column_type", &args)?;
+                    let more = [Value::from(column.name.as_str()), Value::from(wider.data_type.as_str())];
+                    self.call_there(state, "alter_column_type", std::slice::from_ref(&target), &more)?;
                 }
                 none()
             }
@@ -260,20 +325,19 @@ impl Object for Adapter {
             }
             "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" => {
                 let [relation] = bind(method, ["relation"], args)?;
-                let value = need(method, "relation", relation)?;
-                let relation = relation_of(&value)?;
+                let relation = relation_of(&need(method, "relation", relation)?)?;
                 if live {
-                    self.call_macro(state, method, &[value])?;
+                    self.call_there(state, method, std::slice::from_ref(&relation), &[])?;
                     self.changed(&relation);
                 }
                 none()
             }
             "rename_relation" => {
                 let [from, to] = bind(method, ["from_relation", "to_relation"], args)?;
-                let (from, to) = (need(method, "from_relation", from)?, need(method, "to_relation", to)?);
+                let both = [relation_of(&need(method, "from_relation", from)?)?, relation_of(&need(method, "to_relation", to)?)?];
                 if live {
-                    self.call_macro(state, method, &[from, to.clone()])?;
-                    self.changed(&relation_of(&to)?);
+                    self.call_there(state, method, &both, &[])?;
+                    self.changed(&both[1]);
                 }
                 none()
             }
@@ -312,6 +376,41 @@ impl Object for Adapter {
                 let name = RelationName { database: None, schema: Some(need_text(method, "schema", schema)?), identifier: need_text(method, "name", identifier)? };
                 Ok(Value::from(runtime.get_relation(self.target(), &name).map_err(coded)?.is_some()))
             }
+            "get_columns_in_table" => {
+                let [schema, identifier] = bind(method, ["schema", "identifier"], args)?;
+                let name = RelationName { database: None, schema: Some(need_text(method, "schema", schema)?), identifier: need_text(method, "identifier", identifier)? };
+                let relation = scope.relation(self.target(), name, None, None);
+                Ok(list(self.columns(&relation)?.into_iter().map(Value::from_object).collect()))
+            }
+            "run_sql_for_tests" => {
+                let [sql, fetch, _connection] = bind(method, ["sql", "fetch", "conn"], args)?;
+                let wanted = fetch.filter(|f| !f.is_none()).map(|f| f.to_string());
+                let result = execute(scope, &need_text(method, "sql", sql)?, false, wanted.is_some(), None)?;
+                let rows = Value::from_object(Table(Arc::new(result))).get_attr("rows")?;
+                match wanted.as_deref() {
+                    Some("one") => rows.get_item_by_index(0),
+                    Some(_) => Ok(rows),
+                    None => none(),
+                }
+            }
+            "convert_type" => {
+                let [table, column] = bind(method, ["agate_table", "col_idx"], args)?;
+                let types = need(method, "agate_table", table)?.get_attr("column_types")?;
+                let kind = types.get_item(&need(method, "col_idx", column)?)?.to_string();
+                let name = match kind.split('(').next().unwrap_or_default() {
+                    "bool" => "type_boolean",
+                    "int8" | "int16" | "int32" | "uint8" | "uint16" => "type_int",
+                    "int64" | "uint32" | "uint64" => "type_bigint",
+                    "decimal" => "type_numeric",
+                    "float32" | "float64" => "type_float",
+                    "timestamp" | "timestamptz" => "type_timestamp",
+                    "date" => return Ok(Value::from("date")),
+                    "time" => return Ok(Value::from("time")),
+                    _ => "type_string",
+                };
+                self.call_macro(state, name, &[])
+            }
+            "get_catalog_integration" | "build_catalog_relation" | "get_partitions_metadata" => Err(crate::exceptions::unavailable(&format!("adapter.{method}()"))),
             "verify_database" => Ok(Value::from("")),
             "valid_incremental_strategies" => Ok(list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec())),
             "supports" | "is_replaceable" => Ok(Value::from(false)),

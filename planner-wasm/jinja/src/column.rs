@@ -1,8 +1,7 @@
-//! dbt's Column, and results of queries as templates read them.
+//! dbt's Column and `api.Column`.
 
-use crate::python::{PyDict, bind, from_json, list, need_text, tuple};
-use crate::runtime::QueryResult;
-use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
+use crate::python::{bind, list, need_text, type_error};
+use minijinja::value::{DynObject, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::cmp::Ordering;
 use std::fmt;
@@ -34,7 +33,7 @@ impl Column {
     fn is_integer(&self) -> bool {
         matches!(
             self.parts().0.to_ascii_lowercase().as_str(),
-            "smallint" | "integer" | "int" | "bigint" | "smallserial" | "serial" | "bigserial" | "int2" | "int4" | "int8" | "hugeint" | "tinyint"
+            "smallint" | "integer" | "int" | "bigint" | "smallserial" | "serial" | "bigserial" | "int2" | "int4" | "int8" | "hugeint" | "tinyint" | "mediumint" | "utinyint" | "usmallint" | "uinteger" | "ubigint"
         )
     }
     fn is_numeric(&self) -> bool {
@@ -42,6 +41,41 @@ impl Column {
     }
     fn is_float(&self) -> bool {
         matches!(self.parts().0.to_ascii_lowercase().as_str(), "real" | "float" | "float4" | "float8" | "double precision" | "double")
+    }
+}
+
+impl Column {
+    fn is_struct(&self) -> bool {
+        self.data_type.get(..6).is_some_and(|t| t.eq_ignore_ascii_case("struct"))
+    }
+    /// The fields of `STRUCT(a type, b type)`; commas inside of brackets are the types' own.
+    fn fields(&self) -> Vec<Self> {
+        let inner = self.data_type.split_once('(').map(|(_, rest)| rest.strip_suffix(')').unwrap_or(rest)).filter(|_| self.is_struct());
+        let mut parts = vec![String::new()];
+        let mut depth = 0_usize;
+        for c in inner.unwrap_or_default().chars() {
+            match c {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                ',' if depth == 0 => {
+                    parts.push(String::new());
+                    continue;
+                }
+                _ => {}
+            }
+            if let Some(last) = parts.last_mut() {
+                last.push(c);
+            }
+        }
+        let field = |part: &String| part.trim().split_once(' ').map(|(name, kind)| Self { name: name.to_owned(), data_type: kind.trim().to_owned(), quotes: self.quotes.clone() });
+        parts.iter().filter_map(field).collect()
+    }
+    fn flatten(&self) -> Vec<Self> {
+        if !self.is_struct() {
+            return vec![self.clone()];
+        }
+        let inner = self.fields().into_iter().flat_map(|f| f.flatten());
+        inner.map(|f| Self { name: format!("{}.{}", self.name, f.name), ..f }).collect()
     }
 }
 
@@ -62,21 +96,31 @@ impl Object for Column {
             "name" | "column" => Value::from(self.name.as_str()),
             "quoted" => Value::from(self.quoted()),
             "dtype" => Value::from(name),
-            "data_type" => Value::from(self.data_type.as_str()),
-            "char_size" => number(0),
-            "numeric_precision" => number(0),
+            "data_type" | "expanded_data_type" => Value::from(self.data_type.as_str()),
+            "char_size" if numbers.len() == 1 => number(0),
+            "numeric_precision" if numbers.len() == 2 => number(0),
             "numeric_scale" => number(1),
+            "char_size" | "numeric_precision" => Value::from(()),
+            "fields" => list(self.fields().into_iter().map(Value::from_object).collect()),
             _ => return None,
         })
     }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         Ok(match method {
             "is_string" => Value::from(self.is_string()),
             "is_integer" => Value::from(self.is_integer()),
             "is_numeric" => Value::from(self.is_numeric()),
             "is_float" => Value::from(self.is_float()),
             "is_number" => Value::from(self.is_integer() || self.is_numeric() || self.is_float()),
+            "is_struct" => Value::from(self.is_struct()),
+            "flatten" => list(self.flatten().into_iter().map(Value::from_object).collect()),
+            "string_size" if !self.is_string() => return Err(type_error("Called string_size() on non-string field!")),
             "string_size" => Value::from(self.parts().1.first().copied().unwrap_or(256)),
+            "quoted" | "name" => return Err(type_error(format!("a Column's {method} is no function"))),
+            "create" | "translate_type" | "string_type" | "numeric_type" | "from_description" => {
+                let class = Value::from_object(ColumnClass { quotes: self.quotes.clone() });
+                return class.call_method(state, method, args);
+            }
             "can_expand_to" => {
                 let [other] = bind(method, ["other_column"], args)?;
                 let size = |c: &Self| c.parts().1.first().copied().unwrap_or(256);
@@ -97,27 +141,46 @@ pub struct ColumnClass {
     pub quotes: (String, String),
 }
 
+impl ColumnClass {
+    fn column(&self, name: String, data_type: String) -> Value {
+        Value::from_object(Column { name, data_type, quotes: self.quotes.clone() })
+    }
+}
+
+/// dbt's own name for text.
+fn translated(dtype: String) -> String {
+    if dtype.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { dtype }
+}
+
 impl Object for ColumnClass {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
-    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        self.call_method(state, "create", args)
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let [name, dtype, size, precision, scale] = bind("Column", ["column", "dtype", "char_size", "numeric_precision", "numeric_scale"], args)?;
+        let (name, dtype) = (need_text("Column", "column", name)?, need_text("Column", "dtype", dtype)?);
+        let given = |v: Option<Value>| v.filter(|v| !v.is_none() && !v.is_undefined());
+        let data_type = match (given(size), given(precision), given(scale)) {
+            (Some(size), _, _) => format!("{dtype}({size})"),
+            (None, Some(p), Some(s)) => format!("{dtype}({p},{s})"),
+            _ => dtype,
+        };
+        Ok(self.column(name, data_type))
     }
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         match method {
             "create" => {
-                let [name, dtype] = bind(method, ["column", "dtype"], args)?;
-                let (name, data_type) = (need_text(method, "column", name)?, need_text(method, "dtype", dtype)?);
-                Ok(Value::from_object(Column { name, data_type, quotes: self.quotes.clone() }))
+                let [name, dtype] = bind(method, ["name", "label_or_dtype"], args)?;
+                Ok(self.column(need_text(method, "name", name)?, translated(need_text(method, "label_or_dtype", dtype)?)))
+            }
+            "from_description" => {
+                let [name, dtype] = bind(method, ["name", "raw_data_type"], args)?;
+                Ok(self.column(need_text(method, "name", name)?, need_text(method, "raw_data_type", dtype)?))
             }
             "translate_type" => {
                 let [dtype] = bind(method, ["dtype"], args)?;
                 let dtype = need_text(method, "dtype", dtype)?;
-                Ok(Value::from(match dtype.to_ascii_uppercase().as_str() {
-                    "STRING" => "TEXT".to_owned(),
-                    _ => dtype,
-                }))
+                Ok(Value::from(translated(dtype)))
             }
             "string_type" => {
                 let [size] = bind(method, ["size"], args)?;
@@ -136,160 +199,3 @@ impl Object for ColumnClass {
     }
 }
 
-/// A query's rows, with the parts of agate's Table that projects use.
-#[derive(Debug)]
-pub struct Table(pub Arc<QueryResult>);
-
-#[derive(Debug)]
-struct Row(Arc<QueryResult>, usize);
-
-#[derive(Debug)]
-struct TableColumn(Arc<QueryResult>, usize);
-
-impl Table {
-    fn columns(&self) -> Vec<Value> {
-        (0..self.0.columns.len()).map(|i| Value::from_object(TableColumn(self.0.clone(), i))).collect()
-    }
-    fn rows(&self) -> Vec<Value> {
-        (0..self.0.rows.len()).map(|i| Value::from_object(Row(self.0.clone(), i))).collect()
-    }
-    fn names(&self) -> Value {
-        tuple(self.0.columns.iter().map(|(n, _)| Value::from(n.as_str())).collect())
-    }
-}
-
-/// A list that is also read by name: `table.columns['x']`, `.columns.values()`.
-#[derive(Debug)]
-struct Named {
-    items: Vec<Value>,
-    names: Vec<String>,
-}
-
-impl Object for Named {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let at = match key.as_str() {
-            Some(name) => self.names.iter().position(|n| n == name).or_else(|| self.names.iter().position(|n| n.eq_ignore_ascii_case(name)))?,
-            None => crate::python::position(key.as_i64()?, self.items.len())?,
-        };
-        self.items.get(at).cloned()
-    }
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.items.clone())
-    }
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.items.len())
-    }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        match method {
-            "values" => Ok(list(self.items.clone())),
-            "keys" => Ok(list(self.names.iter().map(|n| Value::from(n.as_str())).collect())),
-            "items" => Ok(list(self.names.iter().zip(&self.items).map(|(n, v)| tuple(vec![Value::from(n.as_str()), v.clone()])).collect())),
-            "dict" => Ok(Value::from_object(PyDict::new(self.names.iter().zip(&self.items).map(|(n, v)| (Value::from(n.as_str()), v.clone()))))),
-            "get" => {
-                let [key, default] = bind(method, ["key", "default"], args)?;
-                Ok(key.and_then(|k| self.get_value(&k)).or(default).unwrap_or_else(|| Value::from(())))
-            }
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-}
-
-impl Object for Table {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let names = || self.0.columns.iter().map(|(n, _)| n.clone()).collect();
-        match key.as_str() {
-            Some("columns") => Some(Value::from_object(Named { items: self.columns(), names: names() })),
-            Some("rows") => Some(list(self.rows())),
-            Some("column_names") => Some(self.names()),
-            Some("column_types") => Some(tuple(self.0.columns.iter().map(|(_, t)| Value::from(t.as_str())).collect())),
-            Some(_) => None,
-            None => self.rows().get(crate::python::position(key.as_i64()?, self.0.rows.len())?).cloned(),
-        }
-    }
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.rows())
-    }
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.0.rows.len())
-    }
-    fn is_true(self: &Arc<Self>) -> bool {
-        true
-    }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
-        match method {
-            "print_table" | "print_csv" | "print_json" => Ok(Value::from("")),
-            _ => Err(Error::new(ErrorKind::UnknownMethod, format!("a table has no attribute '{method}'"))),
-        }
-    }
-}
-
-fn cell(result: &QueryResult, row: usize, column: usize) -> Value {
-    result.rows.get(row).and_then(|r| r.get(column)).map_or_else(|| Value::from(()), from_json)
-}
-
-impl Row {
-    fn named(&self) -> Named {
-        Named { items: (0..self.0.columns.len()).map(|c| cell(&self.0, self.1, c)).collect(), names: self.0.columns.iter().map(|(n, _)| n.clone()).collect() }
-    }
-}
-
-impl Object for Row {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Arc::new(self.named()).get_value(key)
-    }
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.named().items)
-    }
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.0.columns.len())
-    }
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        Arc::new(self.named()).call_method(state, method, args)
-    }
-}
-
-impl Object for TableColumn {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str() {
-            Some("name") => Some(Value::from(self.0.columns[self.1].0.as_str())),
-            Some("data_type") => Some(Value::from(self.0.columns[self.1].1.as_str())),
-            Some(_) => None,
-            None => Some(cell(&self.0, crate::python::position(key.as_i64()?, self.0.rows.len())?, self.1)),
-        }
-    }
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values((0..self.0.rows.len()).map(|r| cell(&self.0, r, self.1)).collect())
-    }
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.0.rows.len())
-    }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
-        let values = || (0..self.0.rows.len()).map(|r| cell(&self.0, r, self.1));
-        match method {
-            "values" => Ok(tuple(values().collect())),
-            "values_distinct" => {
-                let mut out: Vec<Value> = Vec::new();
-                for v in values() {
-                    if !out.contains(&v) {
-                        out.push(v);
-                    }
-                }
-                Ok(tuple(out))
-            }
-            "values_without_nulls" => Ok(tuple(values().filter(|v| !v.is_none()).collect())),
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-}

@@ -1,8 +1,9 @@
 //! What each name means in a template: macros first, as in dbt, then dbt's own functions and values.
 
 use crate::adapter::{Adapter, Api, Response};
-use crate::column::Table;
+use crate::table::Table;
 use crate::config::Config;
+use crate::exceptions::{Exceptions, unavailable};
 use crate::errors::{coded, fail, returning};
 use crate::macros::{MacroValue, PackageValue};
 use crate::python::{self, bind, filters, need_text, split_args};
@@ -97,20 +98,24 @@ fn builtin(scope: &Arc<Scope>, name: &str) -> Option<Value> {
             (Value::from("datetime"), python::datetime_module(&input.invocation.started_at)),
             (Value::from("re"), python::re_module()),
             (Value::from("pytz"), python::pytz_module()),
+            (Value::from("itertools"), python::itertools_module()),
         ])),
         "invocation_args_dict" => python::from_json(&Json::Object(input.invocation.flags.clone())),
         "dbt_metadata_envs" => {
             let custom = input.env.iter().filter_map(|(k, v)| Some((k.strip_prefix("DBT_ENV_CUSTOM_ENV_")?, v)));
             Value::from_object(python::PyDict::new(custom.map(|(k, v)| (Value::from(k), Value::from(v.as_str()))).collect::<Vec<_>>()))
         }
-        "results" | "schemas" | "database_schemas" | "selected_resources" => python::list(Vec::new()),
+        "results" | "schemas" | "database_schemas" => python::list(Vec::new()),
+        "selected_resources" if scope.phase == Phase::Parse => python::list(Vec::new()),
+        "selected_resources" => python::list(scope.shared.selected.get().into_iter().flatten().map(|id| Value::from(id.as_str())).collect()),
+        "validation" => Value::from_object(Validation),
         "pre_hooks" | "post_hooks" => {
             let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
             python::from_json(node.config.get(key).unwrap_or(&Json::Array(Vec::new())))
         }
         "dvt_batch" => scope.overlay.batch.as_ref().map_or_else(|| Value::from(()), |b| python::from_json(&json!({"incremental": !b.first}))),
         "sql" | "compiled_code" | "dvt_staged_relation" | "dvt_part" => Value::from(()),
-        "context_macro_stack" => python::list(Vec::new()),
+        "context_macro_stack" => scope.macro_stack(),
         _ => return None,
     })
 }
@@ -279,7 +284,12 @@ impl Object for Function {
                 function.call(state, rest).map_err(|_| fail(Code::CompilerRaised, message.to_string()))
             }
             "load_agate_table" => Ok(scope.extra("__seed_table").unwrap_or_else(|| Value::from_object(Table(Arc::default())))),
-            "metric" | "function" | "submit_python_job" => Err(fail(Code::MaterializationUnsupported, format!("{name}() is not available in dvt"))),
+            "metric" => {
+                // As in dbt, it prints as the metric's name; what a metric means is not run here.
+                let (positional, _) = split_args(args);
+                positional.last().cloned().ok_or_else(|| fail(Code::JinjaError, "metric() takes the metric's name, or its package and name"))
+            }
+            "function" | "submit_python_job" => Err(unavailable(&format!("{name}()"))),
             "__dvt_incremental" => {
                 let [value] = bind(name, ["value"], args)?;
                 let value = value.is_some_and(|v| v.is_true());
@@ -349,39 +359,16 @@ pub fn env_var(env: &std::collections::BTreeMap<String, String>, name: &str, def
     }
 }
 
-/// `exceptions.*`.
+/// `validation.any[…]`: old materializations check configs with it; every value is let through.
 #[derive(Debug)]
-struct Exceptions(Arc<Scope>);
+struct Validation;
 
-impl Object for Exceptions {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+impl Object for Validation {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from_object(Self))
     }
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let (positional, named) = split_args(args);
-        let message = || clean(&positional.first().cloned().or_else(|| named.first().map(|(_, v)| v.clone())).unwrap_or_default().to_string());
-        match method {
-            "warn" => {
-                if let Some(runtime) = &self.0.runtime {
-                    runtime.log(&format!("[WARNING]: {}", message()), true);
-                }
-                Ok(Value::from(""))
-            }
-            "raise_compiler_error" | "raise_parsing_error" | "raise_database_error" | "raise_dependency_error" | "raise_not_implemented" => {
-                Err(fail(Code::CompilerRaised, message()))
-            }
-            "raise_contract_error" => {
-                let [yaml, sql] = bind(method, ["yaml_columns", "sql_columns"], args)?;
-                Err(coded(crate::contract::mismatch(&self.0.node, &yaml.unwrap_or_default(), &sql.unwrap_or_default())))
-            }
-            "missing_config" => Err(fail(Code::ConfigInvalid, format!("a required config is missing: {}", positional.get(1).cloned().unwrap_or_default()))),
-            "missing_materialization" => Err(fail(Code::MaterializationUnsupported, message())),
-            "relation_wrong_type" => Err(fail(
-                Code::CompilerRaised,
-                format!("{} exists and is no {}", message(), positional.get(1).cloned().unwrap_or_default()),
-            )),
-            _ => Err(fail(Code::CompilerRaised, format!("{method}: {}", message()))),
-        }
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        Ok(Value::from(()))
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn shared(manifest: Manifest, input: Arc<ProjectInput>, files: &[Macr
         return Err(errors);
     }
     let names = refs::names(&manifest);
-    Ok(Shared { env, macros, sources, manifest: Arc::new(manifest), input, names, graph: OnceLock::new() })
+    Ok(Shared { env, macros, sources, manifest: Arc::new(manifest), input, names, graph: OnceLock::new(), selected: OnceLock::new() })
 }
 
 /// The macros as the manifest lists them, each with the macros its text names.
@@ -193,6 +193,12 @@ impl Engine {
 
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.shared.manifest
+    }
+
+    /// Says once what the command selected: `selected_resources` of every template that follows.
+    pub fn select(&self, selected: &[UniqueId]) {
+        // A second selection of one run would be a lie to the templates rendered before it.
+        let _ = self.shared.selected.set(selected.to_vec());
     }
 
     /// Names of the materializations that exist.
@@ -432,6 +438,11 @@ impl Engine {
         let node = operation(manifest, "hook", &hook.package, &target);
         let scope = self.scope(Arc::new(node), Phase::Run, Some(runtime));
         scope.set_extra("results", list(results.iter().map(from_json).collect()));
+        let built = built_schemas(manifest, results);
+        let schemas: std::collections::BTreeSet<&str> = built.iter().map(|(_, schema)| schema.as_str()).collect();
+        scope.set_extra("schemas", list(schemas.into_iter().map(Value::from).collect()));
+        let pair = |(database, schema): &(Option<String>, String)| python::tuple(vec![database.as_deref().map_or_else(|| Value::from(()), Value::from), Value::from(schema.as_str())]);
+        scope.set_extra("database_schemas", list(built.iter().map(pair).collect()));
         let done = render_text(&scope, &hook.sql, "dbt_project.yml").and_then(|sql| {
             if sql.trim().is_empty() {
                 return scope.commit(&target);
@@ -451,7 +462,7 @@ impl Engine {
         let target = node.target.clone();
         let scope = self.scope(Arc::new(node), Phase::Run, Some(runtime));
         let named: minijinja::value::Kwargs = args.iter().map(|(k, v)| (k.clone(), from_json(v))).collect();
-        let out = self.call(&scope, name, &[Value::from(named)]).and_then(|v| scope.commit(&target).map(|()| to_json(&v)));
+        let out = self.call(&scope, name, &[Value::from(named)]).and_then(|v| scope.commit(&target).map(|()| cleaned(to_json(&v))));
         scope.rollback_all();
         out
     }
@@ -466,6 +477,28 @@ fn around(compiled: &Compiled, text: &str, hole: &str) -> Option<Compiled> {
     let by = head.len();
     let relations = compiled.relations.iter().map(|u| RelationUse { at: u.at.iter().map(|r| r.start + by..r.end + by).collect(), ..u.clone() }).collect();
     Some(Compiled { sql: format!("{head}{}{tail}", compiled.sql), relations, ..compiled.clone() })
+}
+
+/// Without the marks of relations.
+fn cleaned(value: Json) -> Json {
+    match value {
+        Json::String(text) => Json::String(crate::relation::clean(&text)),
+        Json::Array(items) => Json::Array(items.into_iter().map(cleaned).collect()),
+        Json::Object(map) => Json::Object(map.into_iter().map(|(k, v)| (crate::relation::clean(&k), cleaned(v))).collect()),
+        other => other,
+    }
+}
+
+/// Database and schema of every relation that the run built, each once.
+fn built_schemas(manifest: &Manifest, results: &[Json]) -> std::collections::BTreeSet<(Option<String>, String)> {
+    let built = results.iter().filter(|r| r.get("status").and_then(Json::as_str) == Some("success"));
+    built
+        .filter_map(|r| {
+            let id = r.get("unique_id").or_else(|| r.get("node")?.get("unique_id"))?.as_str()?;
+            let relation = manifest.nodes.get(&UniqueId::from(id))?.relation.as_ref()?;
+            Some((relation.database.clone(), relation.schema.clone()?))
+        })
+        .collect()
 }
 
 /// A node for what belongs to no node.

@@ -10,6 +10,7 @@ mod context;
 mod contract;
 mod engine;
 mod errors;
+mod exceptions;
 mod global;
 mod macros;
 mod overlay;
@@ -20,6 +21,7 @@ mod relation;
 mod runtime;
 mod scope;
 mod source;
+mod table;
 mod unit;
 mod yaml_strings;
 

@@ -222,7 +222,7 @@ impl Object for MacroValue {
 /// Calls a macro: its text, or what it returned.
 pub fn call(entry: &Arc<Macro>, scope: &Arc<Scope>, env: &Environment<'_>, args: &[Value]) -> Result<Value, Error> {
     let locals = bind(entry, args)?;
-    let _depth = scope.enter(DEPTH).ok_or_else(|| {
+    let _depth = scope.enter(DEPTH, &entry.def.unique_id).ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, format!("macros call each other more than {DEPTH} levels deep; `{}` is the last one called", entry.def.name))
     })?;
     scope.used(&entry.def);

@@ -137,6 +137,16 @@ impl Relation {
         parts.join(".")
     }
 
+    /// The same relation as text for its own target writes it.
+    pub fn written_on(&self, scope: &crate::scope::Scope) -> Self {
+        let quotes = scope.relation(&self.target, self.name.clone(), None, None).quotes;
+        Self { quotes, marks: None, ..self.clone() }
+    }
+
+    fn identifier(&self) -> Option<&str> {
+        Some(self.name.identifier.as_str()).filter(|i| !i.is_empty())
+    }
+
     fn text(value: Option<&str>) -> Value {
         value.map_or_else(|| Value::from(()), Value::from)
     }
@@ -208,7 +218,7 @@ impl Object for Relation {
         Some(match key.as_str()? {
             "database" => Self::text(self.name.database.as_deref()),
             "schema" => Self::text(self.name.schema.as_deref()),
-            "identifier" | "table" | "name" => Self::text(Some(self.cte.as_deref().unwrap_or(&self.name.identifier))),
+            "identifier" | "table" | "name" => Self::text(self.cte.as_deref().or_else(|| self.identifier())),
             "type" => Self::text(kind),
             "connection" => Self::text(Some(self.target.as_str())),
             "is_table" => Value::from(kind == Some("table")),
@@ -226,7 +236,7 @@ impl Object for Relation {
             "path" => Value::from_object(PyDict::new([
                 (Value::from("database"), Self::text(self.name.database.as_deref())),
                 (Value::from("schema"), Self::text(self.name.schema.as_deref())),
-                (Value::from("identifier"), Value::from(self.name.identifier.as_str())),
+                (Value::from("identifier"), Self::text(self.identifier())),
             ])),
             _ => return None,
         })
@@ -272,15 +282,19 @@ impl Object for Relation {
             "without_identifier" => {
                 let mut out = same;
                 out.include.2 = false;
+                out.name.identifier = String::new();
+                out.unique_id = None;
                 out.marks = None;
                 of(out)
             }
             "information_schema" => {
                 let [view] = bind(method, ["view_name"], args)?;
                 let mut out = same;
-                out.name.schema = Some("information_schema".to_owned());
-                out.name.identifier = view.filter(|v| !v.is_none()).map(|v| v.to_string()).unwrap_or_default();
+                let view = view.and_then(|v| v.as_str().map(str::to_owned));
+                out.name.schema = view.as_ref().map(|_| "INFORMATION_SCHEMA".to_owned());
+                out.name.identifier = view.unwrap_or_else(|| "INFORMATION_SCHEMA".to_owned());
                 out.quote = (out.quote.0, false, false);
+                out.include = (out.include.0, true, true);
                 out.unique_id = None;
                 out.kind = None;
                 of(out)

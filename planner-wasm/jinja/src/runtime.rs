@@ -3,8 +3,9 @@
 //! The host implements [`Runtime`] over live connections; the browser and the component give recorded answers or
 //! none, and then `execute` is false. Not here: SQL of any product.
 
-use dvt_diagnostic::Diagnostic;
-use dvt_project::{RelationName, RelationRef, TargetName};
+use crate::compiled::Compiled;
+use dvt_diagnostic::{Code, Diagnostic};
+use dvt_project::{Node, RelationName, RelationRef, TargetName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +49,12 @@ pub struct ColumnFacts {
 pub trait Runtime: Send + Sync {
     /// Runs one or several statements on a target; `reads` are the relations whose names the text shows.
     fn execute(&self, target: &TargetName, sql: &str, reads: &[RelationRef], options: Execute) -> Result<QueryResult, Diagnostic>;
+    /// Runs a query that reads relations of other targets than the node's, with the meaning of the node's dialect.
+    fn federate(&self, node: &Node, query: &Compiled, _limit: Option<usize>) -> Result<QueryResult, Diagnostic> {
+        let other = query.relations.iter().find(|u| u.relation.target != node.target);
+        let what = other.map_or_else(String::new, |u| format!(" `{}` of target `{}`", u.relation.name.identifier, u.relation.target));
+        Err(Diagnostic::error(Code::NeedsDatabase, format!("a query of the template reads{what}, and no compute is there to run it")))
+    }
     fn begin(&self, target: &TargetName) -> Result<(), Diagnostic>;
     fn commit(&self, target: &TargetName) -> Result<(), Diagnostic>;
     fn rollback(&self, target: &TargetName);

@@ -26,6 +26,8 @@ pub struct Shared {
     /// Names of refs, for look-up without a walk over all nodes.
     pub names: BTreeMap<String, Vec<UniqueId>>,
     pub graph: OnceLock<Value>,
+    /// What the command selected, for `selected_resources`.
+    pub selected: OnceLock<Vec<UniqueId>>,
 }
 
 impl fmt::Debug for Shared {
@@ -69,6 +71,8 @@ pub struct Scope {
     /// Names that this scope adds: `sql`, `pre_hooks`, `model`, results of statements as `__result_<name>`.
     extra: Mutex<BTreeMap<String, Value>>,
     depth: AtomicUsize,
+    /// The macros that are being called, outermost first.
+    calls: Mutex<Vec<UniqueId>>,
     open: Mutex<BTreeSet<TargetName>>,
 }
 
@@ -79,11 +83,12 @@ impl fmt::Debug for Scope {
 }
 
 /// Leaves a level of macro calls when dropped.
-pub struct Level<'a>(&'a AtomicUsize);
+pub struct Level<'a>(&'a Scope);
 
 impl Drop for Level<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.depth.fetch_sub(1, Ordering::Relaxed);
+        locked(&self.0.calls).pop();
     }
 }
 
@@ -93,8 +98,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Scope {
     pub fn new(shared: Arc<Shared>, node: Arc<Node>, phase: Phase, runtime: Option<Arc<dyn Runtime>>) -> Self {
-        let marks = (phase == Phase::Compile).then(Arc::default);
-        Self { shared, node, phase, runtime, marks, overlay: Arc::default(), captures: Mutex::default(), extra: Mutex::default(), depth: AtomicUsize::new(0), open: Mutex::default() }
+        // What an operation asks may read several targets too; a materialization's text is its own target's.
+        let marks = (phase == Phase::Compile || (phase == Phase::Run && node.resource_type == ResourceType::Operation)).then(Arc::default);
+        Self { shared, node, phase, runtime, marks, overlay: Arc::default(), captures: Mutex::default(), extra: Mutex::default(), depth: AtomicUsize::new(0), calls: Mutex::default(), open: Mutex::default() }
     }
     pub fn with_overlay(self, overlay: Arc<Overlay>) -> Self {
         Self { overlay, ..self }
@@ -115,12 +121,21 @@ impl Scope {
         locked(&self.extra).insert(name.to_owned(), value);
     }
     /// One level deeper, while the result lives.
-    pub fn enter(&self, limit: usize) -> Option<Level<'_>> {
+    pub fn enter(&self, limit: usize, called: &UniqueId) -> Option<Level<'_>> {
         if self.depth.fetch_add(1, Ordering::Relaxed) >= limit {
             self.depth.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        Some(Level(&self.depth))
+        locked(&self.calls).push(called.clone());
+        Some(Level(self))
+    }
+    /// `context_macro_stack`: the ids of the macros that are being called, and how deep that is.
+    pub fn macro_stack(&self) -> Value {
+        let calls = locked(&self.calls).clone();
+        Value::from_object(PyDict::new([
+            (Value::from("depth"), Value::from(calls.len())),
+            (Value::from("call_stack"), python::list(calls.iter().map(|id| Value::from(id.as_str())).collect())),
+        ]))
     }
     pub fn used(&self, def: &MacroDef) {
         // As in dbt, what the text itself calls counts; what those macros call is theirs.
@@ -149,7 +164,7 @@ impl Scope {
     /// A relation as this node's text writes it. On a compiled node it is in the node's dialect; what runs on another
     /// target is in that target's.
     pub fn relation(&self, target: &TargetName, name: RelationName, unique_id: Option<UniqueId>, quoting: Option<&Map<String, Json>>) -> Relation {
-        let facts = if self.phase == Phase::Run || *target == self.node.target { self.adapter_facts(target) } else { self.dialect_facts() };
+        let facts = if (self.phase == Phase::Run && self.marks.is_none()) || *target == self.node.target { self.adapter_facts(target) } else { self.dialect_facts() };
         let facts = if *target == self.node.target && self.phase != Phase::Run { self.dialect_facts().or(facts) } else { facts };
         let quotes = facts.map_or_else(|| ("\"".to_owned(), "\"".to_owned()), |f| f.quote.clone());
         let usual = facts.map_or((true, true, true), |f| f.quoting);

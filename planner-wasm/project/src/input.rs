@@ -46,6 +46,30 @@ pub struct Invocation {
     pub flags: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What a product that keeps each database in a file calls it: the file's name up to its first dot.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseFile {
+    /// The profile key that names the file.
+    pub key: String,
+    /// The name without a file.
+    pub unnamed: String,
+    /// Names that the product keeps for itself, and what it then appends.
+    pub reserved: Vec<String>,
+    pub suffix: String,
+}
+
+impl DatabaseFile {
+    pub fn name_of(&self, path: Option<&str>) -> String {
+        let file = path.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
+        match file.split('.').next().unwrap_or_default() {
+            stem if stem.is_empty() || file.starts_with(':') => self.unnamed.clone(),
+            stem if self.reserved.iter().any(|r| r == stem) => format!("{stem}{}", self.suffix),
+            stem => stem.to_owned(),
+        }
+    }
+}
+
 /// The part of an adapter that parsing and rendering need. Taken from its dialect sheet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -59,6 +83,8 @@ pub struct AdapterFacts {
     /// Profile keys in order of preference that give a relation's database and schema when unset.
     pub database_keys: Vec<String>,
     pub schema_keys: Vec<String>,
+    /// Set where each database is a file: when no key gives the database, its name comes from the file's.
+    pub database_file: Option<DatabaseFile>,
     /// Used when no key is present (such as `main`); a database of None leaves it out when rendering.
     pub default_database: Option<String>,
     pub default_schema: Option<String>,

@@ -150,7 +150,8 @@ fn output(input: &ProjectInput, profile: &str, name: &str, at: &Span, yaml: &Yam
         let chosen: Vec<&str> = if named.is_empty() { usual.to_vec() } else { named.iter().map(String::as_str).collect() };
         chosen.iter().find_map(|k| keys.get(*k)).and_then(text_of)
     };
-    let database = pick(&facts.database_keys, &["database", "dbname"]).or_else(|| facts.default_database.clone());
+    let of_file = || facts.database_file.as_ref().map(|file| file.name_of(keys.get(&file.key).and_then(Value::as_str)));
+    let database = pick(&facts.database_keys, &["database", "dbname"]).or_else(|| facts.default_database.clone()).or_else(of_file);
     let schema = pick(&facts.schema_keys, &["schema"]).or_else(|| facts.default_schema.clone()).unwrap_or_default();
     let target = Target { name: TargetName::from(name), adapter: AdapterType::from(kind), keys, database, schema, threads };
     Ok(Output { target, secrets })

@@ -6,6 +6,7 @@ mod federate;
 mod microbatch;
 mod model;
 mod neutral;
+mod query;
 mod seed;
 mod test;
 mod unit;
@@ -14,6 +15,7 @@ mod watermark;
 
 pub use federate::{Planned, plan_node};
 pub(crate) use federate::collect;
+pub(crate) use query::federated_query;
 
 use crate::artifacts::Artifacts;
 use crate::database::{Database, Databases};

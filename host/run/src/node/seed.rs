@@ -42,6 +42,8 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     let mut arrays: Vec<ArrayRef> = Vec::new();
     // Columns whose declared type only the database itself reads: loaded as text, cast there.
     let mut cast: BTreeSet<String> = BTreeSet::new();
+    // Named when the database cannot read it either.
+    let mut unread: Option<String> = None;
     for (i, name) in header.iter().enumerate() {
         let values: Vec<&str> = rows.iter().map(|r| r[i].as_str()).collect();
         let inferred = declared.get(name).is_none().then(|| infer::infer(&values));
@@ -61,8 +63,11 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
                 return Err(invalid(format!("`{value}` in column `{name}`, row {}, is no {kind}", row + 1))
                     .hint("correct it, or set the column's type with column_types"));
             }
-            _ if declared.contains_key(name) => {
+            read if declared.contains_key(name) => {
                 cast.insert(name.clone());
+                if let Some((kind, Err((row, value)))) = read {
+                    unread.get_or_insert_with(|| format!("`{value}` in column `{name}`, row {}, is no {kind}", row + 1));
+                }
                 let text = infer::column(&values, CanonicalType::Text).map_err(|(row, value)| invalid(format!("`{value}` in column `{name}`, row {}, is no text", row + 1)))?;
                 (CanonicalType::Text, text)
             }
@@ -95,6 +100,12 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
         let list: Vec<String> = landed.columns.iter().map(|c| column(&c.name)).collect();
         let sql = format!("select {} from {}", list.join(", "), sheet.render(&staging));
         Ok(if casts.is_empty() { federate::Filled::Ready(sql) } else { federate::Filled::Raw(sql) })
+    })
+    .map_err(|e| match &unread {
+        Some(what) if e.code == Code::DatabaseError => {
+            invalid(format!("{what}: {}", e.message)).hint("correct it, or set the column's type with column_types")
+        }
+        _ => e,
     })?;
     done.timing.push(span("execute", began));
     done.rows = done.rows.or(built.rows_affected);

@@ -9,6 +9,7 @@ use dvt_diagnostic::{Code, Diagnostic, render_text};
 use dvt_engine::{Compute, Connection};
 use dvt_project::{ResourceType, TargetName};
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What to show; nothing asked for means everything.
@@ -63,12 +64,12 @@ impl Task {
         }
         let home = Home::find(&self.settings, root.as_ref().ok().map(std::path::PathBuf::as_path));
         let project = match &root {
-            Ok(_) => Project::load(self.settings.clone()),
+            Ok(_) => Project::load(self.settings.clone()).map(Arc::new),
             Err(error) => Err(vec![error.clone()]),
         };
         let took = since.elapsed().as_secs_f64();
         if sections.all() || sections.config {
-            self.config(&mut report, root.as_ref().ok().map(std::path::PathBuf::as_path), &home, project.as_ref().ok());
+            self.config(&mut report, root.as_ref().ok().map(std::path::PathBuf::as_path), &home, project.as_deref().ok());
         }
         match &project {
             Ok(project) => {
@@ -136,7 +137,7 @@ impl Task {
         }
     }
 
-    fn targets(&self, report: &mut Report<'_>, project: &Project) {
+    fn targets(&self, report: &mut Report<'_>, project: &Arc<Project>) {
         report.line("Targets");
         let names: Vec<TargetName> = project.manifest.targets.keys().cloned().collect();
         for name in names {
@@ -145,7 +146,7 @@ impl Task {
     }
 
     /// Opens a session and asks the server's version.
-    fn connection(&self, report: &mut Report<'_>, project: &Project, name: &TargetName) {
+    fn connection(&self, report: &mut Report<'_>, project: &Arc<Project>, name: &TargetName) {
         let Some(target) = project.manifest.targets.get(name) else {
             report.fail(&dvt_project::paths::unknown_target(&project.manifest, name));
             return;

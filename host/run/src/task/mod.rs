@@ -115,14 +115,16 @@ impl Task {
     }
 
     /// Connections for the project; `spooled` for tasks whose sights of relations are kept.
-    pub fn databases(&self, project: &Project, spooled: bool) -> Result<Arc<Databases>, Diagnostic> {
+    pub fn databases(&self, project: &Arc<Project>, spooled: bool) -> Result<Arc<Databases>, Diagnostic> {
         let spool = if spooled {
             Spool::open(&project.home.data(), project.invocation()).map_err(|e| self.printer.diagnostic(&e.diagnostic())).ok()
         } else {
             None
         };
         let pool = project.pool(self.cancel.clone(), self.printer.clone())?;
-        Ok(Arc::new(Databases::new(pool, self.cancel.clone(), self.printer.clone(), &project.manifest.profile_name, self.settings.on("print"), spool)))
+        let databases = Databases::new(pool, self.cancel.clone(), self.printer.clone(), &project.manifest.profile_name, self.settings.on("print"), spool);
+        databases.know(project);
+        Ok(Arc::new(databases))
     }
 
     /// Shows what went wrong and closes the log; the exit code.

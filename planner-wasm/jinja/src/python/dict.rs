@@ -116,7 +116,8 @@ impl Object for PyDict {
                 let key = need("setdefault", "key", key)?;
                 Ok(self.map().entry(key).or_insert_with(|| default.unwrap_or_else(|| Value::from(()))).clone())
             }
-            "copy" => Ok(Value::from_object(Self::new(self.snapshot()))),
+            // `to_dict`: results of nodes are dicts here, objects in dbt.
+            "copy" | "to_dict" => Ok(Value::from_object(Self::new(self.snapshot()))),
             "clear" => {
                 self.map().clear();
                 Ok(Value::from(()))

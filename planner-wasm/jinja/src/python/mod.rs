@@ -3,17 +3,21 @@
 mod dict;
 mod datetime;
 pub mod filters;
+mod itertools;
 mod list;
 mod operators;
 mod regexes;
 mod set;
 mod strings;
+mod zones;
 
-pub use datetime::{datetime_module, instant, pytz_module};
+pub use datetime::{datetime_module, from_database, instant};
 pub use dict::{PyDict, entries_of};
+pub use itertools::itertools_module;
 pub use list::{PyList, position};
 pub use regexes::re_module;
 pub use set::PySet;
+pub use zones::pytz_module;
 
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};

@@ -8,6 +8,7 @@ impl Adapter for Duckdb {
     const SHEET: &'static str = include_str!("../dialect.toml");
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
+        ("macros/functions.sql", include_str!("../macros/macros/functions.sql")),
         ("macros/duckdb.sql", include_str!("../macros/macros/duckdb.sql")),
         ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
     ];

@@ -11,6 +11,7 @@ impl Adapter for Postgres {
     const SHEET: &'static str = include_str!("../dialect.toml");
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
+        ("macros/functions.sql", include_str!("../macros/macros/functions.sql")),
         ("macros/postgres.sql", include_str!("../macros/macros/postgres.sql")),
         ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
     ];

@@ -12,6 +12,7 @@ impl Adapter for Sqlite {
     const SHEET: &'static str = include_str!("../dialect.toml");
     const MACROS: &'static [(&'static str, &'static str)] = &[
         ("dbt_project.yml", include_str!("../macros/dbt_project.yml")),
+        ("macros/functions.sql", include_str!("../macros/macros/functions.sql")),
         ("macros/sqlite.sql", include_str!("../macros/macros/sqlite.sql")),
         ("macros/materializations.sql", include_str!("../macros/macros/materializations.sql")),
     ];

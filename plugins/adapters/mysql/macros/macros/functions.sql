@@ -47,3 +47,4 @@ group_concat({{ measure }}{{ ' ' ~ order_by_clause if order_by_clause }} separat
 substring_index(substring_index({{ string_text }}, {{ delimiter_text }}, {{ part_number }}), {{ delimiter_text }}, -1)
 {%- endmacro %}
 {% macro mysql__escape_single_quotes(expression) -%}{{ expression | replace("\\", "\\\\") | replace("'", "''") }}{%- endmacro %}
+{% macro mysql__date(year, month, day) -%}date '{{ '%04d-%02d-%02d' % (year, month, day) }}'{%- endmacro %}

@@ -22,21 +22,3 @@
   {%- if arg_dict['unique_key'] -%}{{ return(get_incremental_delete_insert_sql(arg_dict)) }}{%- endif -%}
   {{ return(get_incremental_append_sql(arg_dict)) }}
 {%- endmacro %}
-
-{% macro postgres__current_timestamp() -%}now(){%- endmacro %}
-{% macro postgres__type_timestamp() -%}timestamp without time zone{%- endmacro %}
-{% macro postgres__datediff(first_date, second_date, datepart) -%}
-  {%- set a = '(' ~ first_date ~ ')::timestamp' -%}{%- set b = '(' ~ second_date ~ ')::timestamp' -%}
-  {%- set years = "(date_part('year', " ~ b ~ ") - date_part('year', " ~ a ~ "))" -%}
-  {%- if datepart == 'year' -%}{{ years }}
-  {%- elif datepart == 'quarter' -%}({{ years }} * 4 + date_part('quarter', {{ b }}) - date_part('quarter', {{ a }}))
-  {%- elif datepart == 'month' -%}({{ years }} * 12 + date_part('month', {{ b }}) - date_part('month', {{ a }}))
-  {%- elif datepart == 'week' -%}((date_trunc('week', {{ b }})::date - date_trunc('week', {{ a }})::date) / 7)
-  {%- elif datepart == 'day' -%}(({{ b }})::date - ({{ a }})::date)
-  {%- elif datepart in ['hour', 'minute', 'second'] -%}
-    {%- set unit = {'hour': 3600, 'minute': 60, 'second': 1}[datepart] -%}
-    ((extract(epoch from date_trunc('{{ datepart }}', {{ b }})) - extract(epoch from date_trunc('{{ datepart }}', {{ a }})))::bigint / {{ unit }})
-  {%- else -%}{{ exceptions.raise_compiler_error("datediff: unsupported datepart '" ~ datepart ~ "'") }}
-  {%- endif -%}
-{%- endmacro %}
-{% macro postgres__any_value(expression) -%}min({{ expression }}){%- endmacro %}

@@ -41,13 +41,3 @@ where not exists (select 1 from {{ target }} as dvt_old where {% for key in keys
 {{ get_insert_into_sql(target, source, dest_columns) }}
   {%- endif -%}
 {%- endmacro %}
-
-{% macro sqlite__current_timestamp() -%}datetime('now'){%- endmacro %}
-{% macro sqlite__type_timestamp() -%}datetime{%- endmacro %}
-{% macro sqlite__type_float() -%}double{%- endmacro %}
-{% macro sqlite__dateadd(datepart, interval, from_date_or_timestamp) -%}datetime({{ from_date_or_timestamp }}, ({{ interval }}) || ' {{ datepart }}'){%- endmacro %}
-{% macro sqlite__any_value(expression) -%}min({{ expression }}){%- endmacro %}
-{% macro sqlite__bool_or(expression) -%}max({{ expression }}){%- endmacro %}
-{% macro sqlite__position(substring_text, string_text) -%}instr({{ string_text }}, {{ substring_text }}){%- endmacro %}
-{% macro sqlite__right(string_text, length_expression) -%}substr({{ string_text }}, -({{ length_expression }})){%- endmacro %}
-{% macro sqlite__listagg(measure, delimiter_text, order_by_clause, limit_num) -%}group_concat({{ measure }}, {{ delimiter_text }}){%- endmacro %}

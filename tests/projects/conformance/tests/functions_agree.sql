@@ -1,0 +1,1 @@
+select * from {{ ref('cross_database') }} where got is distinct from want

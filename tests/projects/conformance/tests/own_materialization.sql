@@ -1,0 +1,1 @@
+select * from {{ ref('built') }} where note <> 'kept' or other <> 'usual'
