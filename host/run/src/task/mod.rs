@@ -111,6 +111,7 @@ impl Task {
             self.printer.diagnostic(warning);
         }
         self.calm()?;
+        project.engine.select(&chosen.ids.iter().cloned().collect::<Vec<_>>());
         Ok(chosen.ids)
     }
 
