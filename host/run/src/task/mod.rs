@@ -101,7 +101,10 @@ impl Task {
         if self.settings.on("defer") {
             defer::defer(&mut project, &databases, &chosen)?;
         }
-        Ok(Prepared { project: Arc::new(project), databases, chosen })
+        let project = Arc::new(project);
+        databases.know(&project);
+        project.engine.select(&chosen.iter().cloned().collect::<Vec<_>>());
+        Ok(Prepared { project, databases, chosen })
     }
 
     /// What the selection leaves; what it does not match is warned of.
@@ -111,21 +114,18 @@ impl Task {
             self.printer.diagnostic(warning);
         }
         self.calm()?;
-        project.engine.select(&chosen.ids.iter().cloned().collect::<Vec<_>>());
         Ok(chosen.ids)
     }
 
     /// Connections for the project; `spooled` for tasks whose sights of relations are kept.
-    pub fn databases(&self, project: &Arc<Project>, spooled: bool) -> Result<Arc<Databases>, Diagnostic> {
+    pub fn databases(&self, project: &Project, spooled: bool) -> Result<Arc<Databases>, Diagnostic> {
         let spool = if spooled {
             Spool::open(&project.home.data(), project.invocation()).map_err(|e| self.printer.diagnostic(&e.diagnostic())).ok()
         } else {
             None
         };
         let pool = project.pool(self.cancel.clone(), self.printer.clone())?;
-        let databases = Databases::new(pool, self.cancel.clone(), self.printer.clone(), &project.manifest.profile_name, self.settings.on("print"), spool);
-        databases.know(project);
-        Ok(Arc::new(databases))
+        Ok(Arc::new(Databases::new(pool, self.cancel.clone(), self.printer.clone(), &project.manifest.profile_name, self.settings.on("print"), spool)))
     }
 
     /// Shows what went wrong and closes the log; the exit code.

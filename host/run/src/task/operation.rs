@@ -20,6 +20,7 @@ impl Task {
         let since = Instant::now();
         let project = self.project()?;
         let databases = self.databases(&project, false).map_err(one)?;
+        databases.know(&project);
         let database = Arc::new(Database::new(databases));
         let outcome = match (name, sql) {
             (_, Some(text)) => project.engine.compile_inline(text, Some(database.clone())).and_then(|compiled| {
