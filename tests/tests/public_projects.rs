@@ -159,7 +159,8 @@ fn of_2026(output: &str) {
     assert_eq!(counts(&said), [6, 0, 0, 6], "{}", said.all());
     let said = world.dvt("p", &["build"]);
     let [passed, failed, skipped, all] = counts(&said);
-    assert!(failed == 0 && skipped == 0 && passed == all && all >= 40, "{}", said.all());
+    // Saved queries are there and not run.
+    assert!(failed == 0 && skipped == 0 && passed >= 43 && all >= passed, "{}", said.all());
 }
 
 #[test]

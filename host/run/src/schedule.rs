@@ -76,7 +76,13 @@ impl Schedule {
                 }
             }
             let below = |place: usize| -> BTreeSet<usize> {
-                graph.descendants(&order[place], None).iter().filter_map(|id| places.get(id)).copied().filter(|p| !is_test(*p)).collect()
+                let all = graph.descendants(&order[place], None);
+                // A unit test runs before its model: it is below only where its model is.
+                let after = |id: &UniqueId| {
+                    let tested = manifest.unit_tests.get(id).and_then(|t| t.depends_on.nodes.first());
+                    tested.is_none_or(|model| *model != order[place] && all.contains(model))
+                };
+                all.iter().filter(|id| after(id)).filter_map(|id| places.get(id)).copied().filter(|p| !is_test(*p)).collect()
             };
             for test in (0..order.len()).filter(|place| is_test(*place)) {
                 let parents: Vec<usize> = waits[test].iter().copied().collect();
