@@ -9,6 +9,7 @@ mod operators;
 mod regexes;
 mod set;
 mod strings;
+mod zone_table;
 mod zones;
 
 pub use datetime::{datetime_module, from_database, instant};

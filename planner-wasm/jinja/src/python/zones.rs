@@ -2,9 +2,9 @@
 //! offset of the zone's first known time, `localize` and `astimezone` have the offset of the time itself.
 
 use super::datetime::{aware, naive_of};
+use super::zone_table::Tz;
 use super::{bind, need, need_text, repr, type_error};
-use chrono::{Duration, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeZone};
-use chrono_tz::{OffsetName, Tz};
+use chrono::{Duration, FixedOffset, NaiveDate, NaiveDateTime};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt;
@@ -59,7 +59,7 @@ impl Zone {
             Self::Fixed(_) => format!("UTC{}", self.suffix()),
             Self::Named(tz, seconds) => {
                 let instant = at - Duration::seconds(i64::from(seconds));
-                tz.offset_from_utc_datetime(&instant).abbreviation().unwrap_or_default().to_owned()
+                tz.abbreviation(instant).unwrap_or_default()
             }
         }
     }
@@ -76,7 +76,7 @@ impl Zone {
     /// An instant in this zone, with the offset that holds then.
     pub fn at_instant(self, instant: NaiveDateTime) -> (NaiveDateTime, Self) {
         let zone = match self {
-            Self::Named(tz, _) => Self::Named(tz, tz.offset_from_utc_datetime(&instant).fix().local_minus_utc()),
+            Self::Named(tz, _) => Self::Named(tz, tz.at(instant)),
             other => other,
         };
         (instant + Duration::seconds(i64::from(zone.offset().unwrap_or_default())), zone)
@@ -85,15 +85,14 @@ impl Zone {
     /// This zone with the offset that holds at a time on its clocks; the later of two such times.
     fn at_local(self, local: NaiveDateTime) -> Self {
         let Self::Named(tz, _) = self else { return self };
-        let found = tz.offset_from_local_datetime(&local);
-        let offset = found.latest().unwrap_or_else(|| tz.offset_from_utc_datetime(&(local - Duration::days(1))));
-        Self::Named(tz, offset.fix().local_minus_utc())
+        let offset = tz.at_local(local).unwrap_or_else(|| tz.at(local - Duration::days(1)));
+        Self::Named(tz, offset)
     }
 }
 
 fn earliest(tz: Tz) -> i32 {
     let first = NaiveDate::from_ymd_opt(1800, 1, 1).unwrap_or_default().and_time(chrono::NaiveTime::MIN);
-    tz.offset_from_utc_datetime(&first).fix().local_minus_utc()
+    tz.at(first)
 }
 
 /// A zone by itself.
@@ -152,7 +151,10 @@ impl Object for Pytz {
                 if zone.eq_ignore_ascii_case("utc") {
                     return Ok(Value::from_object(PyZone(Zone::Utc)));
                 }
-                let tz = Tz::from_str_insensitive(&zone).map_err(|_| type_error(format!("UnknownTimeZoneError: {}", repr(&Value::from(zone)))))?;
+                let tz = Tz::named(&zone).ok_or_else(|| {
+                    let here = if cfg!(feature = "zones") { "" } else { " (this build of the planner knows UTC and fixed offsets only)" };
+                    type_error(format!("UnknownTimeZoneError: {}{here}", repr(&Value::from(zone))))
+                })?;
                 Ok(Value::from_object(PyZone(Zone::Named(tz, earliest(tz)))))
             }
             "FixedOffset" => {
