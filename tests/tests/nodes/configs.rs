@@ -147,9 +147,9 @@ fn a_query_comment_stands_before_or_behind_every_statement_of_a_node() {
     for product in PRODUCTS {
         for (comment, shown) in [("\"run for {{ node.name }}\"", "/* run for said */\n"), ("{comment: \"by {{ target.name }}\", append: true}", "\n/* by ")] {
             place.world.write("p/dbt_project.yml", &project(comment));
-            let _ = std::fs::remove_file(place.world.path("p/logs/dvt.log"));
+            let _ = std::fs::remove_file(place.world.path("p/logs/dbt.log"));
             place.on(product, &["run"]).ok();
-            let log = std::fs::read_to_string(place.world.path("p/logs/dvt.log")).unwrap();
+            let log = std::fs::read_to_string(place.world.path("p/logs/dbt.log")).unwrap();
             assert!(log.contains(shown), "{shown} on {product}: {log}");
             assert_eq!(place.lines(product, "select * from said"), ["1"]);
         }

@@ -6,6 +6,7 @@
 use super::{Done, Runner, Status, model};
 use crate::batches::{BatchSize, batches, moment, of_system};
 use crate::database::Database;
+use crate::log::{Event, Level};
 use crate::printer::Tone;
 use chrono::NaiveDateTime;
 use dvt_diagnostic::{Code, Diagnostic};
@@ -32,8 +33,13 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
         let written = |at: &str| moment(at).map(|at| at.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()).unwrap_or_default();
         let span = json!([written(&batch.start), written(&batch.end)]);
         let printer = &runner.databases.printer;
+        let tell = |action: &str, status: &str, tone: Tone| {
+            let (line, painted) = printer.step(i + 1, total, &format!("{action} {what}"), status, tone);
+            let data = json!({"description": what, "status": status, "batch_index": i + 1, "total_batches": total, "node_info": {"unique_id": node.unique_id}});
+            printer.event(Event { painted: Some(painted), ..Event::new("Q045", "LogBatchResult", Level::Info, line, data) });
+        };
         if runner.databases.cancel.is_cancelled() || (first_error.is_some() && good.is_empty()) {
-            printer.step(i + 1, total, &format!("SKIP {what}"), "SKIP", Tone::Warn);
+            tell("SKIP", "SKIP", Tone::Warn);
             bad.push(span);
             continue;
         }
@@ -51,11 +57,11 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
         match outcome {
             Ok(()) => {
                 rows = one.rows.map_or(rows, |n| Some(rows.unwrap_or(0) + n));
-                printer.step(i + 1, total, &format!("OK created {what}"), &one.word, Tone::Good);
+                tell("OK created", &one.word, Tone::Good);
                 good.push(span);
             }
             Err(error) => {
-                printer.step(i + 1, total, &format!("ERROR creating {what}"), "ERROR", Tone::Bad);
+                tell("ERROR creating", "ERROR", Tone::Bad);
                 bad.push(span);
                 first_error.get_or_insert(error);
             }
