@@ -24,8 +24,6 @@ import tempfile
 VOLATILE = {"created_at", "root_path", "compiled_path", "compiled", "compiled_code", "extra_ctes", "extra_ctes_injected", "build_path", "defer_relation", "index"}
 # Sections whose entries are compared key by key.
 SECTIONS = ["nodes", "sources", "exposures", "metrics", "groups", "saved_queries", "semantic_models", "unit_tests", "functions", "docs", "macros", "disabled"]
-# See `unnamed` in compare().
-UNNAMED = {"database", "unrendered_database"}
 # What dbt may find in our manifest as an earlier state: all but its built-in macros, which are not ours, and the database's name.
 STATE = ["state:new", "state:modified.body", "state:modified.configs", "state:modified.persisted_descriptions", "state:modified.contract"]
 # What has a status of its own in both programs.
@@ -70,7 +68,7 @@ class Report:
 def normal(value, key=None):
     """A value without what may differ: sets sorted, volatile keys gone."""
     if isinstance(value, dict):
-        return {k: normal(v, k) for k, v in value.items() if k not in VOLATILE and k not in PRODUCT_KEYS and k not in UNNAMED}
+        return {k: normal(v, k) for k, v in value.items() if k not in VOLATILE and k not in PRODUCT_KEYS}
     if isinstance(value, list):
         items = [normal(v) for v in value]
         return sorted(items, key=json.dumps) if key in UNORDERED else items
@@ -147,10 +145,10 @@ def tokens(sql):
     return [t if t.startswith(("'", '"')) else t.lower() for t in kept]
 
 
-def compare_sql(report, name, ours, theirs, show, unnamed):
+def compare_sql(report, name, ours, theirs, show):
     """Compiled files byte for byte; those whose text a built-in macro supplies by their tokens."""
     files = lambda root: {str(p.relative_to(root)): p.read_text() for p in sorted((root / "compiled").rglob("*.sql")) if p.is_file()} if (root / "compiled").is_dir() else {}
-    mine, other = files(ours), {path: unnamed(text) for path, text in files(theirs).items()}
+    mine, other = files(ours), files(theirs)
     exact = same = 0
     # dbt also writes its hooks and functions.
     extra = lambda p: "/dbt_project.yml/hooks/" in p or "/functions/" in p
@@ -246,10 +244,7 @@ def compare(report, project, args, work):
     command = options.get("command", ["build"])
     if (project / "packages.yml").exists() or (project / "dependencies.yml").exists():
         before = [["deps"], *before]
-    # dbt-duckdb names an embedded file's database after the file; dvt leaves the only database of a file unnamed.
-    stem = options.get("database", name)
-    unnamed = lambda text: text.replace(f'"{stem}".', "").replace(f'\\"{stem}\\".', "")
-    read = lambda folder, file: json.loads(unnamed((folder / "target" / file).read_text()))
+    read = lambda folder, file: json.loads((folder / "target" / file).read_text())
     # What runs adds to the manifest: it is compared as parsed.
     for step in [*before, ["parse"]]:
         result, out = dbt(step, theirs)
@@ -279,7 +274,7 @@ def compare(report, project, args, work):
     if command[0] != "parse" and (ours / "target" / "run_results.json").exists():
         if command[0] != "compile":
             statuses = compare_statuses(report, name, read(ours, "run_results.json"), read(theirs, "run_results.json"), args.show)
-        sql = compare_sql(report, name, ours / "target", theirs / "target", args.show, unnamed)
+        sql = compare_sql(report, name, ours / "target", theirs / "target", args.show)
     validate(report, name, ours / "target", theirs / "target", args.schemas, args.show)
     state(report, name, theirs, ours, args.show)
     report.rows.append((name, counts, statuses, sql))
