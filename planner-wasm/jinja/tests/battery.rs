@@ -73,3 +73,18 @@ fn every_template_renders_as_recorded() {
     }
     assert!(failed.is_empty(), "{} of {} differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
 }
+
+/// Rendered by CPython 3.11's `re`.
+#[test]
+fn patterns_keep_their_flags_and_escape_as_pythons() {
+    for (template, wanted) in [
+        ("{{ modules.re.match('A(b)', 'ab', modules.re.I).group(1) }}", "b"),
+        ("{{ modules.re.compile('a.c', modules.re.S).match('a\\nc').span() }}", "(0, 3)"),
+        ("{{ modules.re.fullmatch('a # one\\n b', 'ab', modules.re.X) is none }}", "False"),
+        ("{{ modules.re.match('a # last', 'ab', modules.re.X).group() }}", "a"),
+        ("{{ modules.re.escape('a b-c.d/é') }}", "a\\ b\\-c\\.d/é"),
+        ("{{ modules.re.search('\\\\w+', '-é-').group() }}", "é"),
+    ] {
+        assert_eq!(render(template, "", &serde_json::json!({})).as_deref(), Ok(wanted), "{template}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `.dbtignore`: which files of a package are not read, by the rules of `.gitignore`.
 
-use regex::Regex;
+use crate::pattern::{Regex, escape};
 
 /// The patterns of one `.dbtignore`, in order; the last one that fits decides.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,7 @@ fn translated(pattern: &str) -> String {
             '?' => out.push_str("[^/]"),
             '[' | ']' => out.push(c),
             '!' if out.ends_with('[') => out.push('^'),
-            c => out.push_str(&regex::escape(&c.to_string())),
+            c => out.push_str(&escape(&c.to_string())),
         }
         rest = &rest[c.len_utf8()..];
     }

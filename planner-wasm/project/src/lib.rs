@@ -15,6 +15,7 @@ pub mod load;
 pub mod names;
 pub mod node;
 pub mod paths;
+pub mod pattern;
 pub mod profile;
 pub mod project_file;
 pub mod properties;

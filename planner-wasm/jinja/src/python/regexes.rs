@@ -1,9 +1,9 @@
 //! `modules.re` over a regex engine without backtracking: look-around and back-references are refused.
 
 use super::{bind, list, need, need_text, tuple, type_error};
+use dvt_project::pattern::{KNOWS_UNICODE, Regex};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
-use regex::{Regex, RegexBuilder};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,14 +28,36 @@ fn compiled(pattern: &Value, flags: i64) -> Result<Regex, Error> {
     if let Some(p) = pattern.downcast_object_ref::<Pattern>() {
         return Ok(p.0.clone());
     }
-    let text = pattern.to_string().replace("(?P<", "(?P<");
-    RegexBuilder::new(&text)
-        .case_insensitive(flags & 2 != 0)
-        .multi_line(flags & 8 != 0)
-        .dot_matches_new_line(flags & 16 != 0)
-        .ignore_whitespace(flags & 64 != 0)
-        .build()
+    let text = pattern.to_string();
+    let set: String = [(2, 'i'), (8, 'm'), (16, 's'), (64, 'x')].iter().filter(|(bit, _)| flags & bit != 0).map(|(_, c)| *c).collect();
+    // As text, so that a pattern that is anchored later keeps them; the line's end closes a comment of a verbose pattern.
+    let whole = match set.as_str() {
+        "" => text.clone(),
+        set if set.contains('x') => format!("(?{set}:{text}\n)"),
+        set => format!("(?{set}:{text})"),
+    };
+    Regex::new(&whole)
         .map_err(|e| type_error(format!("`{text}` is no regular expression that dvt can run (look-around and back-references are not available): {e}")))
+}
+
+/// A page's engine takes only ASCII's letters, digits and spaces for such.
+fn readable(text: &str) -> Result<(), Error> {
+    if KNOWS_UNICODE || text.is_ascii() {
+        return Ok(());
+    }
+    Err(type_error("`modules.re` reads no text beyond ASCII in a page; the program does"))
+}
+
+/// Python's: what could mean something in a pattern, and whitespace.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 fn matched(regex: &Regex, text: &str, method: &str) -> Value {
@@ -91,6 +113,9 @@ fn replacement(text: &str) -> String {
 
 fn run(regex: Regex, method: &str, args: [Option<Value>; 3]) -> Result<Value, Error> {
     let [a, b, c] = args;
+    for given in [&a, &b].into_iter().flatten().filter_map(Value::as_str) {
+        readable(given)?;
+    }
     match method {
         "match" | "fullmatch" | "search" => {
             let text = need_text(method, "string", a)?;
@@ -152,7 +177,7 @@ impl Object for ReModule {
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         if method == "escape" {
             let [text] = bind(method, ["pattern"], args)?;
-            return Ok(Value::from(regex::escape(&need_text(method, "pattern", text)?)));
+            return Ok(Value::from(escaped(&need_text(method, "pattern", text)?)));
         }
         let names = match method {
             "sub" => ["pattern", "repl", "string", "count", "flags"],

@@ -1,6 +1,6 @@
 //! Patterns with `*`, `?` and `[…]`: of names, and of paths, where `*` stays within a folder and `**` does not.
 
-use regex::Regex;
+use crate::pattern::{Regex, escape};
 
 /// A pattern, or a plain word.
 pub enum Glob {
@@ -47,7 +47,7 @@ fn translated(pattern: &str, star: &str, question: &str) -> String {
                     }
                 }
             }
-            c => out.push_str(&regex::escape(&c.to_string())),
+            c => out.push_str(&escape(&c.to_string())),
         }
     }
     out
