@@ -10,27 +10,11 @@ mod servers;
 
 use cli::World;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn copy(world: &World, name: &str) {
-    let from = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("projects").join(name);
-    let mut folders = vec![from.clone()];
-    while let Some(folder) = folders.pop() {
-        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let to = Path::new("p").join(path.strip_prefix(&from).unwrap());
-                world.write(to.to_str().unwrap(), &std::fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-}
 
 /// Builds the project twice: once into nothing, once over what is there.
 fn builds_on(output: &str) {
     let world = World::new();
-    copy(&world, "conformance");
+    world.copy_project("conformance", "p");
     world.write("home/profiles.yml", &format!("conformance:\n  target: dev\n  outputs:\n    dev: {output}\n"));
     for _ in 0..2 {
         let told = world.dvt("p", &["build"]).ok().all();

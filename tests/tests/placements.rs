@@ -12,7 +12,7 @@ use dvt_tests::tpch;
 use rows::{Rows, duckdb_rows, mysql_rows, postgres_rows, sqlite_rows};
 use servers::PostgresServer;
 use servers::mariadb::MariadbServer;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const QUERIES: [&str; 5] = ["q3", "q5", "q10", "q12", "q14"];
 const SCALE: f64 = 0.01;
@@ -63,18 +63,6 @@ impl Place {
     }
 }
 
-fn copy(world: &World, from: &Path, to: &str) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let name = format!("{to}/{}", path.file_name().unwrap().to_string_lossy());
-        if path.is_dir() {
-            copy(world, &path, &name);
-        } else {
-            world.write(&name, &std::fs::read_to_string(&path).unwrap());
-        }
-    }
-}
-
 fn schema_of(product: &str, name: &str) -> String {
     if ["postgres", "mysql"].contains(&product) { name.to_owned() } else { "main".to_owned() }
 }
@@ -114,8 +102,8 @@ fn every_placement_and_every_target_gives_the_same_tables() {
         .map(|q| (*q, duckdb_rows(&world.path("all.duckdb"), &alone(&std::fs::read_to_string(projects.join(format!("tpch/models/{q}.sql"))).unwrap()))))
         .collect();
     assert!(expected.iter().all(|(_, rows)| !rows.is_empty()), "the scale is too small for the queries");
-    copy(world, &projects.join("tpch"), "t");
-    copy(world, &projects.join("demo"), "d");
+    world.copy_project("tpch", "t");
+    world.copy_project("demo", "d");
 
     let mut demo: Option<Vec<(&str, Rows)>> = None;
     for (number, placement) in std::iter::once(&["duckdb"; 3]).chain(&PLACEMENTS).enumerate() {

@@ -9,23 +9,6 @@ mod servers;
 use cli::{World, said};
 use dvt_tests::tpch;
 use serde_json::Value;
-use std::path::Path;
-
-/// Copies a project of `tests/projects` to `p`.
-fn copy(world: &World, name: &str) {
-    let from = std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("projects").join(name);
-    let mut folders = vec![from.clone()];
-    while let Some(folder) = folders.pop() {
-        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let to = Path::new("p").join(path.strip_prefix(&from).unwrap());
-                world.write(to.to_str().unwrap(), &std::fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-}
 
 fn statuses(world: &World) -> Vec<(String, String)> {
     let json: Value = serde_json::from_str(&std::fs::read_to_string(world.path("p/target/run_results.json")).unwrap()).unwrap();
@@ -34,7 +17,7 @@ fn statuses(world: &World) -> Vec<(String, String)> {
 }
 
 fn runs_on(world: &World, dev: &str, prod: &str) {
-    copy(world, "plain");
+    world.copy_project("plain", "p");
     world.write("home/profiles.yml", &format!("plain:\n  target: dev\n  outputs:\n    dev: {dev}\n    prod: {prod}\n"));
     for flags in [&["build"][..], &["build", "--target", "prod"][..], &["build", "--target", "prod", "--vars", "strategy: merge"][..]] {
         let told = world.dvt("p", flags).ok().all();
@@ -98,7 +81,7 @@ fn a_plain_project_never_federates_on_mariadb() {
 fn the_demo_runs_with_postgresql_as_source_and_target() {
     let server = servers::PostgresServer::start();
     let world = World::new();
-    copy(&world, "demo");
+    world.copy_project("demo", "p");
     std::fs::create_dir_all(world.path("p/data")).unwrap();
     tpch::sqlite(&world.path("p/data/crm.sqlite"), &["customer", "nation", "region"], 0.01).unwrap();
     tpch::duckdb(&world.path("p/data/parts.duckdb"), &["part", "partsupp", "supplier"], 0.01).unwrap();

@@ -20,18 +20,6 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            copy(&path, &to.join(entry.file_name()));
-        } else {
-            std::fs::copy(&path, to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
 fn duckdb() -> String {
     "{type: duckdb, path: ../shop.duckdb, schema: live, threads: 2}".to_owned()
 }
@@ -56,14 +44,14 @@ fn counts(said: &Said) -> [u32; 4] {
 /// dbt_utils' own tests, with the package itself installed as `local: ../` would.
 fn dbt_utils(world: &World) -> PathBuf {
     let package = folder("dbt-utils");
-    copy(&package, &world.path("p"));
+    world.copy(&package, "p");
     let tests = world.path("p/integration_tests");
     for part in ["macros", "dbt_project.yml"] {
-        let (from, to) = (package.join(part), tests.join("dbt_packages/dbt_utils").join(part));
+        let (from, to) = (package.join(part), format!("p/integration_tests/dbt_packages/dbt_utils/{part}"));
         if from.is_dir() {
-            copy(&from, &to);
+            world.copy(&from, &to);
         } else {
-            std::fs::copy(from, to).unwrap();
+            std::fs::copy(from, world.path(&to)).unwrap();
         }
     }
     tests
@@ -101,7 +89,7 @@ fn dbt_utils_passes_on_duckdb_what_dbt_core_passes_there() {
 
 fn classic(output: &str) {
     let world = World::new();
-    copy(&folder("jaffle-shop-classic"), &world.path("p"));
+    world.copy(&folder("jaffle-shop-classic"), "p");
     profile(&world, "jaffle_shop", output);
     for _ in 0..2 {
         let said = world.dvt("p", &["build"]);
@@ -149,9 +137,9 @@ fn seeds(project: &Path) {
 fn of_2026(output: &str) {
     let world = World::new();
     let project = world.path("p");
-    copy(&folder("jaffle-shop"), &project);
+    world.copy(&folder("jaffle-shop"), "p");
     for (from, to) in [("dbt-utils", "dbt_utils"), ("dbt-date", "dbt_date"), ("dbt-audit-helper", "audit_helper")] {
-        copy(&folder(from), &project.join("dbt_packages").join(to));
+        world.copy(&folder(from), &format!("p/dbt_packages/{to}"));
     }
     seeds(&project);
     profile(&world, "default", output);

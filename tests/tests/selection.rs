@@ -13,15 +13,6 @@ fn own() -> PathBuf {
     PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("projects/selection")
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { std::fs::copy(entry.path(), target).map(|_| ()).unwrap() }
-    }
-}
-
 /// The options of a line as the program would give them.
 fn settings(line: &[&str], base: &Settings, state: &Path) -> Settings {
     let mut out = base.clone();
@@ -60,7 +51,7 @@ fn settings(line: &[&str], base: &Settings, state: &Path) -> Settings {
 #[test]
 fn every_selection_of_the_project_is_dbts() {
     let world = World::new();
-    copy(&own(), &world.path("p"));
+    world.copy_project("selection", "p");
     std::fs::create_dir_all(world.path("p/target")).unwrap();
     std::fs::copy(own().join("sources_now.json"), world.path("p/target/sources.json")).unwrap();
     let env = [("HOME", world.path("user")), ("DVT_PROFILES_DIR", world.path("home")), ("DBT_PROFILES_DIR", world.path("p")), ("DVT_PLUGIN_PATH", cli::plugins())];

@@ -3,7 +3,7 @@
 //! Calls that take a relation go to that relation's connection; text goes to the node's target (SPEC T11).
 
 use crate::column::{Column, ColumnClass};
-use crate::compiled::{Compiled, RelationUse};
+use crate::compiled::Compiled;
 use crate::table::Table;
 use crate::errors::{coded, fail};
 use crate::macros::{self, MacroValue};
@@ -85,28 +85,13 @@ fn describe(scope: &Scope, sql: &str) -> Result<Vec<Column>, Error> {
     Ok(columns.into_iter().map(|c| Column { name: c.name, data_type: c.data_type, quotes: quotes.clone() }).collect())
 }
 
-/// Text of a template as a query: without marks, and where its relations stand.
-fn query_of(scope: &Scope, text: &str) -> Compiled {
-    let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
-    let (sql, found) = unmark(text, &marks);
-    let mut relations: Vec<RelationUse> = Vec::new();
-    for (number, range) in found {
-        let mark = &marks[number];
-        match relations.iter_mut().find(|u| u.relation == mark.relation && u.rendered == mark.rendered) {
-            Some(used) => used.at.push(range),
-            None => relations.push(RelationUse { relation: mark.relation.clone(), unique_id: mark.unique_id.clone(), rendered: mark.rendered.clone(), at: vec![range] }),
-        }
-    }
-    Compiled { sql, relations, ..Compiled::default() }
-}
-
 /// Runs text on the node's target; a query that reads relations of other targets is federated (SPEC T11).
 pub fn execute(scope: &Scope, sql: &str, auto_begin: bool, fetch: bool, limit: Option<usize>) -> Result<QueryResult, Error> {
     // As in dbt, whatever a template asks of the adapter while it is parsed has an empty answer.
     if scope.phase == Phase::Parse {
         return Ok(QueryResult::default());
     }
-    let query = query_of(scope, sql);
+    let query = Compiled::of(scope, sql);
     let Some(runtime) = &scope.runtime else {
         return Err(coded(
             Diagnostic::error(Code::NeedsDatabase, "the template runs a query, and no database is connected".to_owned())

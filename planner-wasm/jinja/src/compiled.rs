@@ -1,5 +1,7 @@
 //! What rendering a node gives.
 
+use crate::relation::unmark;
+use crate::scope::Scope;
 use dvt_project::{RelationName, RelationRef, UniqueId};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -14,6 +16,23 @@ pub struct Compiled {
     pub extra_ctes: Vec<(UniqueId, String)>,
     /// Whether `is_incremental()` held.
     pub is_incremental: bool,
+}
+
+impl Compiled {
+    /// Text of a template as a query: without marks, and where its relations stand.
+    pub(crate) fn of(scope: &Scope, text: &str) -> Self {
+        let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
+        let (sql, found) = unmark(text, &marks);
+        let mut relations: Vec<RelationUse> = Vec::new();
+        for (number, range) in found {
+            let mark = &marks[number];
+            match relations.iter_mut().find(|u| u.relation == mark.relation && u.rendered == mark.rendered) {
+                Some(used) => used.at.push(range),
+                None => relations.push(RelationUse { relation: mark.relation.clone(), unique_id: mark.unique_id.clone(), rendered: mark.rendered.clone(), at: vec![range] }),
+            }
+        }
+        Self { sql, relations, ..Self::default() }
+    }
 }
 
 /// A relation as the text shows it: `rendered` stands in `sql` at each byte range of `at`.

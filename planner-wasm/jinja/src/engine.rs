@@ -8,7 +8,7 @@ use crate::overlay::Overlay;
 use crate::macros::{self, GLOBAL, MacroFile, Macros, Sources, TemplateSource};
 use crate::python::{self, from_json, list, to_json};
 use crate::refs;
-use crate::relation::{Relation, unmark};
+use crate::relation::Relation;
 use crate::runtime::Runtime;
 use crate::scope::{Frame, Phase, Scope, Shared};
 use crate::source::rewrite;
@@ -248,16 +248,7 @@ impl Engine {
         if node.resource_type != ResourceType::Snapshot && space > 0 && rendered.starts_with(&node.raw_code[..space]) {
             rendered.drain(..space);
         }
-        let marks = scope.marks.as_ref().map(|m| m.all()).unwrap_or_default();
-        let (sql, found) = unmark(&rendered, &marks);
-        let mut relations: Vec<RelationUse> = Vec::new();
-        for (number, range) in found {
-            let mark = &marks[number];
-            match relations.iter_mut().find(|u| u.relation == mark.relation && u.rendered == mark.rendered) {
-                Some(used) => used.at.push(range),
-                None => relations.push(RelationUse { relation: mark.relation.clone(), unique_id: mark.unique_id.clone(), rendered: mark.rendered.clone(), at: vec![range] }),
-            }
-        }
+        let Compiled { sql, relations, .. } = Compiled::of(&scope, &rendered);
         let captures = scope.captures();
         let (ephemerals, is_incremental) = (captures.ephemerals.clone(), captures.is_incremental);
         drop(captures);

@@ -18,7 +18,6 @@ pub const FILES: &[(&str, &str)] = &[
     ("macros/materializations/hooks.sql", include_str!("../global/materializations/hooks.sql")),
     ("macros/materializations/incremental.sql", include_str!("../global/materializations/incremental.sql")),
     ("macros/materializations/materialized_view.sql", include_str!("../global/materializations/materialized_view.sql")),
-    ("macros/materializations/seed.sql", include_str!("../global/materializations/seed.sql")),
     ("macros/materializations/snapshot.sql", include_str!("../global/materializations/snapshot.sql")),
     ("macros/materializations/snapshot_strategies.sql", include_str!("../global/materializations/snapshot_strategies.sql")),
     ("macros/materializations/strategies.sql", include_str!("../global/materializations/strategies.sql")),

@@ -176,7 +176,8 @@ fn keeps_columns(operator: &JoinOperator) -> bool {
     matches!(crate::needs::constraint(operator), Some(JoinConstraint::On(_) | JoinConstraint::None))
 }
 
-fn bare(options: &WildcardAdditionalOptions) -> bool {
+/// `*` with nothing said of its columns.
+pub(crate) fn bare(options: &WildcardAdditionalOptions) -> bool {
     options.opt_ilike.is_none()
         && options.opt_exclude.is_none()
         && options.opt_except.is_none()

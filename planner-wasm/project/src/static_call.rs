@@ -66,25 +66,41 @@ fn unrendered(value: &str) -> Value {
     }
 }
 
+/// What a character of template text is, brackets and quotes counted.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    quote: Option<char>,
+    escaped: bool,
+    /// A bracket closed that was not opened.
+    over: bool,
+}
+
+impl Nesting {
+    /// Whether `c` stands outside of every bracket and quote, itself not one of them.
+    fn bare(&mut self, c: char) -> bool {
+        match (self.quote, c) {
+            (Some(_), _) if self.escaped => self.escaped = false,
+            (Some(_), '\\') => self.escaped = true,
+            (Some(q), c) if c == q => self.quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => self.quote = Some(c),
+            (None, '(' | '[' | '{') => self.depth += 1,
+            (None, ')' | ']' | '}') if self.depth == 0 => self.over = true,
+            (None, ')' | ']' | '}') => self.depth -= 1,
+            _ => return self.depth == 0,
+        }
+        false
+    }
+}
+
 /// Byte position of the bracket that closes an open one.
 fn closing(text: &str) -> Option<usize> {
-    let mut depth = 0usize;
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') if depth == 0 => return Some(at),
-            (None, ')' | ']' | '}') => depth -= 1,
-            _ => {}
-        }
-    }
-    None
+    let mut nesting = Nesting::default();
+    text.char_indices().find_map(|(at, c)| {
+        nesting.bare(c);
+        nesting.over.then_some(at)
+    })
 }
 
 /// `a, b=c` at the top level of brackets and quotes.
@@ -109,25 +125,15 @@ fn arguments(text: &str) -> Option<Vec<(Option<&str>, &str)>> {
 
 fn parts(text: &str, at: char) -> Option<Vec<&str>> {
     let mut out = Vec::new();
-    let (mut depth, mut quote, mut escaped, mut start) = (0i32, None, false, 0);
+    let (mut nesting, mut start) = (Nesting::default(), 0);
     for (i, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth -= 1,
-            (None, c) if c == at && depth == 0 => {
-                out.push(&text[start..i]);
-                start = i + c.len_utf8();
-            }
-            _ => {}
+        if nesting.bare(c) && c == at {
+            out.push(&text[start..i]);
+            start = i + c.len_utf8();
         }
     }
     out.push(&text[start..]);
-    (depth == 0 && quote.is_none()).then_some(out)
+    (nesting.depth == 0 && !nesting.over && nesting.quote.is_none()).then_some(out)
 }
 
 /// A string or number literal.

@@ -62,6 +62,26 @@ impl World {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
+    /// A folder as it is, under a name of the world's.
+    #[allow(dead_code)] // Not every test binary copies one.
+    pub fn copy(&self, from: &Path, to: &str) {
+        for entry in std::fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
+            let path = entry.unwrap().path();
+            let name = format!("{to}/{}", path.file_name().unwrap().to_string_lossy());
+            if path.is_dir() {
+                self.copy(&path, &name);
+            } else {
+                let to = self.path(&name);
+                std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+                std::fs::copy(&path, to).unwrap();
+            }
+        }
+    }
+    /// A project of `tests/projects`.
+    #[allow(dead_code)]
+    pub fn copy_project(&self, name: &str, to: &str) {
+        self.copy(&PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("projects").join(name), to);
+    }
     /// The binary in a folder of the world, DVT home beside it, nothing else of the caller's environment.
     pub fn command(&self, folder: &str, words: &[&str]) -> Command {
         let build = build_folder();

@@ -55,6 +55,27 @@ fn descriptions_become_comments_where_the_product_has_them() {
 }
 
 #[test]
+fn a_comment_leaves_the_rest_of_a_mysql_column_as_it_was() {
+    let columns = ["id", "said", "twice", "body"];
+    let described: Vec<String> = columns.iter().map(|c| format!("{{name: {c}, description: \"it's {c}\"}}")).collect();
+    let place = Place::with(&[
+        (
+            "models/told.sql",
+            "{{ config(materialized='table', persist_docs={'columns': true}, post_hook=\"alter table {{ this }} modify column id int not null auto_increment primary key comment 'old', add column said varchar(40) not null default 'x COMMENT ''y'' CHECK (1)', add column twice int generated always as (id * 2) virtual, add column body json\") }} select 1 as id",
+        ),
+        ("models/s.yml", &format!("models: [{{name: told, columns: [{}]}}]\n", described.join(", "))),
+    ]);
+    let schema = &place.schema;
+    place.on("mysql", &["run"]).ok();
+    let facts = |what: &str| place.lines("mysql", &format!("select concat_ws(' ', column_name, {what}) from information_schema.columns where table_schema = '{schema}'"));
+    assert_eq!(facts("column_comment"), ["body it's body", "id it's id", "said it's said", "twice it's twice"]);
+    assert_eq!(facts("column_default"), ["body NULL", "id", "said 'x COMMENT ''y'' CHECK (1)'", "twice NULL"]);
+    assert_eq!(facts("extra"), ["body ", "id auto_increment", "said ", "twice VIRTUAL GENERATED"]);
+    assert_eq!(facts("is_nullable"), ["body YES", "id NO", "said NO", "twice YES"]);
+    assert_eq!(place.lines("mysql", "select check_clause from information_schema.check_constraints where table_name = 'told'"), ["json_valid(`body`)"]);
+}
+
+#[test]
 fn indexes_are_made_and_stay_through_a_rebuild_with_and_without_dependents() {
     let model = "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}, {'columns': ['id', 'name'], 'type': 'btree'} if target.type == 'postgres' else {'columns': ['name']}]) }} select 1 as id, 'x' as name";
     let place = Place::with(&[("models/quick.sql", model), ("models/above.sql", "select * from {{ ref('quick') }}")]);
@@ -137,6 +158,17 @@ fn a_seeds_types_delimiter_and_quotes_are_as_configured() {
         place.on(product, &["seed"]).ok();
         let (names, rows) = place.cells(product, "select * from coded");
         assert_eq!((names.join("|"), rows.concat()), ("Code|Many Words".to_owned(), vec!["007".to_owned(), "1".to_owned()]), "{product}");
+    }
+}
+
+#[test]
+fn a_seeds_text_that_is_no_value_of_its_type_is_named_and_never_becomes_null() {
+    let place = Place::with(&[
+        ("seeds/dated.csv", "id,happened\n1,2024-02-29\n2,2024-02-30\n"),
+        ("dbt_project.yml", "name: p\nprofile: p\nversion: '1.0'\nseeds: {p: {dated: {+column_types: {happened: date}}}}\n"),
+    ]);
+    for product in PRODUCTS {
+        place.on(product, &["seed"]).fails(1, &["2024-02-30", "`happened`", "row 2"]);
     }
 }
 

@@ -41,6 +41,25 @@ fn every_strategy_leaves_the_rows_that_dbt_leaves() {
 }
 
 #[test]
+fn a_merge_that_would_update_one_row_by_two_is_refused_and_predicates_bound_what_it_finds() {
+    let source = "select 1 as id, 10 as n union all select 2, 20{{ ' union all select 2, 21' if var('run') == 2 }}{{ ' union all select 1, 11' if var('run') == 3 }}";
+    let place = Place::with(&[
+        ("models/twice.sql", &format!("{{{{ config(materialized='incremental', incremental_strategy='merge', unique_key='id') }}}} {source}")),
+        // What the predicate leaves out is not found, so it is inserted.
+        ("models/bounded.sql", "{{ config(materialized='incremental', incremental_strategy='merge', unique_key='id', incremental_predicates=['DBT_INTERNAL_DEST.id > 1']) }} select 1 as id, {{ var('run') }} as n union all select 2, {{ var('run') }}"),
+    ]);
+    for product in PRODUCTS {
+        place.on(product, &["run", "--vars", "run: 1"]).ok();
+        place.on(product, &["run", "--vars", "run: 2"]).fails(1, &["twice"]);
+        assert_eq!(place.lines(product, "select id, n from twice"), ["1 | 10", "2 | 20"], "{product}");
+        assert_eq!(place.lines(product, "select id, n from bounded"), ["1 | 1", "1 | 2", "2 | 2"], "{product}");
+    }
+    for product in ["duckdb", "mysql", "sqlite"] {
+        place.on(product, &["run", "--vars", "run: 3", "-s", "twice"]).fails(1, &["DVT6002", "unique_key (id)", "delete+insert"]);
+    }
+}
+
+#[test]
 fn columns_that_come_and_go_are_ignored_appended_synced_or_refused() {
     let source = "select 1 as id, nullif('a', '') as gone{{ ', nullif(5, 0) as added' if var('run') == 2 }}".replace(", nullif('a', '') as gone", "{{ \", nullif('a', '') as gone\" if var('run') == 1 or var('keep', true) }}");
     let place = Place::with(&[]);

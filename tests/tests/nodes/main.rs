@@ -7,6 +7,7 @@ mod cli;
 mod configs;
 mod contracts;
 mod data_tests;
+mod functions;
 mod incremental;
 mod place;
 #[path = "../rows/mod.rs"]

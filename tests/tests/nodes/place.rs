@@ -4,7 +4,6 @@ use crate::cli::{Said, World};
 use crate::servers::PostgresServer;
 use crate::servers::mariadb::MariadbServer;
 use mysql::prelude::Queryable;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -37,8 +36,7 @@ impl Place {
     /// The project of that name under `tests/projects`, as `p`; outputs `duckdb`, `postgres`, `mysql`, `sqlite`.
     pub fn of(project: &str) -> Self {
         let place = Self::empty();
-        let from = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("projects").join(project);
-        copy(&place.world, &from, "p");
+        place.world.copy_project(project, "p");
         place
     }
 
@@ -158,14 +156,3 @@ impl Place {
     }
 }
 
-fn copy(world: &World, from: &Path, to: &str) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let name = format!("{to}/{}", path.file_name().unwrap().to_string_lossy());
-        if path.is_dir() {
-            copy(world, &path, &name);
-        } else {
-            world.write(&name, &std::fs::read_to_string(&path).unwrap());
-        }
-    }
-}

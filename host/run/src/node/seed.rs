@@ -113,13 +113,16 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     Ok(())
 }
 
-/// Whether the database reads `value` as `native`, and refuses what is none: some turn any text into a number.
+/// Whether the database reads `value` as `native`, and refuses what is none: some turn any text into a number or into NULL.
 fn casts_truly(database: &Database, node: &Node, native: &str, value: &str) -> bool {
-    let reads = |text: &str| {
+    // Nothing when the database refuses, otherwise whether it made a value of the text.
+    let reads = |text: &str| -> Option<bool> {
         let sql = format!("select cast('{}' as {native})", text.replace('\'', "''"));
-        database.with_session(&node.target, |session| Ok(session.query(&sql, Some(1)).is_ok_and(|r| r.batches.iter().all(|b| b.columns().iter().all(|c| c.null_count() == 0))))).unwrap_or(false)
+        let asked = database.with_session(&node.target, |session| Ok(session.query(&sql, Some(1)).ok()));
+        let rows = asked.ok().flatten()?;
+        Some(rows.batches.iter().all(|b| b.columns().iter().all(|c| c.null_count() == 0)))
     };
-    reads(value) && !reads("\u{a7} no value")
+    reads(value) == Some(true) && reads("\u{a7} no value").is_none()
 }
 
 /// `column_types`, by the header's spelling.

@@ -6,9 +6,7 @@
   {%- set strategy = config.get('incremental_strategy') or 'default' -%}
   {%- set strategy_macro = adapter.get_incremental_strategy_macro(none, strategy) -%}
   {{ dvt_clean_up(target_relation) }}
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {%- do adapter.begin() -%}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {{ dvt_open_build() }}
   {#- As it is now: the table of the time of compilation may be gone, and a part must never stand for the whole. -#}
   {%- set existing = load_relation(this) -%}
   {%- if dvt_part and (existing is none or not existing.is_table) -%}
@@ -34,10 +32,7 @@
     {%- call statement('main', auto_begin=False) -%}{{ strategy_macro(arguments) }}{%- endcall -%}
     {%- if not dvt_ddl_commits() -%}{{ adapter.drop_relation(new_relation) }}{%- endif -%}
   {%- endif -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
-  {%- do persist_docs(target_relation, model) -%}
-  {%- do adapter.commit() -%}
+  {{ dvt_commit_build(target_relation, existing) }}
   {%- if dvt_ddl_commits() -%}{{ adapter.drop_relation(new_relation) }}{%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
   {{ return({'relations': [target_relation]}) }}

@@ -4,9 +4,7 @@
   {%- if dvt_staged_relation is not none -%}
     {{ __dvt_fail('DVT4008', 'the materialized view `' ~ model.name ~ '` reads several targets', 'a database refreshes a materialized view by itself, so it can read its own tables only; use table or incremental') }}
   {%- endif -%}
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {%- do adapter.begin() -%}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {{ dvt_open_build() }}
   {%- set existing = load_relation(this) -%}
   {%- if existing is none or not existing.is_materialized_view or should_full_refresh() -%}
     {{ drop_relation_if_exists(existing) }}
@@ -28,11 +26,7 @@
       {%- endif -%}
     {%- endif -%}
   {%- endif -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
-  {%- do persist_docs(target_relation, model) -%}
-  {%- do adapter.commit() -%}
-  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ dvt_close_build(target_relation, existing) }}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 

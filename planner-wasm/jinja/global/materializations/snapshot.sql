@@ -7,9 +7,7 @@
     {{ __dvt_fail('DVT1011', 'snapshot `' ~ model.name ~ '` has no `' ~ ('unique_key' if strategy_name else 'strategy') ~ '`', "set strategy ('timestamp' with updated_at, or 'check' with check_cols) and unique_key in its config") }}
   {%- endif -%}
   {{ dvt_clean_up(target_relation) }}
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {%- do adapter.begin() -%}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {{ dvt_open_build() }}
   {%- set existing = load_relation(this) -%}
   {%- if existing is not none and not existing.is_table -%}
     {{ __dvt_fail('DVT1011', 'the snapshot ' ~ this ~ ' would replace a ' ~ existing.type ~ ' of that name', 'drop or rename it, or give the snapshot another alias or schema') }}

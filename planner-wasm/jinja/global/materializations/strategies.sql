@@ -103,3 +103,11 @@ when matched then update set
 when not matched then insert ({{ columns }})
 values ({% for column in dest_columns -%}DBT_INTERNAL_SOURCE.{{ column.quoted }}{{ ', ' if not loop.last }}{%- endfor %})
 {%- endmacro %}
+
+{# For products that have no MERGE, or one that does not refuse to update one row by two. #}
+{% macro dvt_refuse_repeated_keys(target, source, keys) -%}
+  {%- set twice = run_query('select 1 from ' ~ source ~ ' where ' ~ (keys | join(' is not null and ')) ~ ' is not null group by ' ~ (keys | join(', ')) ~ ' having count(*) > 1 limit 1') -%}
+  {%- if twice and twice.rows -%}
+    {{ __dvt_fail('DVT6002', 'the model gives several rows of the same unique_key (' ~ (keys | join(', ')) ~ ') to merge into ' ~ target, 'make the key unique in the model, or use delete+insert') }}
+  {%- endif -%}
+{%- endmacro %}

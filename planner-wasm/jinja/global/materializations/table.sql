@@ -1,20 +1,18 @@
 {# A table: built beside the old one, then put in its place in one transaction. #}
-{% materialization table, default %}
+{% materialization table, default %}{{ return(dvt_build_table()) }}{% endmaterialization %}
+{# A seed's rows are staged from its CSV file, then published like any table. #}
+{% materialization seed, default %}{{ return(dvt_build_table()) }}{% endmaterialization %}
+
+{% macro dvt_build_table() -%}
   {%- set target_relation = this.incorporate(type='table') -%}
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {%- do adapter.begin() -%}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {{ dvt_open_build() }}
   {%- set existing = load_relation(this) -%}
   {%- set new_relation = dvt_build_rows(target_relation, sql) -%}
   {{ dvt_publish(target_relation, new_relation) }}
   {%- do create_indexes(target_relation) -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
-  {%- do persist_docs(target_relation, model) -%}
-  {%- do adapter.commit() -%}
-  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ dvt_close_build(target_relation, existing) }}
   {{ return({'relations': [target_relation]}) }}
-{% endmaterialization %}
+{%- endmacro %}
 
 {# The relation that holds the node's rows: the staged one of a federated node, or one made from its SQL. #}
 {% macro dvt_build_rows(target_relation, sql) -%}

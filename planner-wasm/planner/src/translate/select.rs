@@ -5,12 +5,13 @@ use super::query::{Place, Rows, output};
 use super::scope::{Column, Item, Scope, folded};
 use super::{Said, Translator};
 use crate::catalog::Collation;
+use crate::derive::bare;
 use crate::residual::offset;
 use crate::types::CanonicalType;
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, OrderBy, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Visit,
-    TableFactor, TableWithJoins, WildcardAdditionalOptions,
+    TableFactor, TableWithJoins,
 };
 
 /// A SELECT with what its ORDER BY may name.
@@ -305,15 +306,6 @@ impl Translator<'_> {
         }
         Ok(keys.join(", "))
     }
-}
-
-fn bare(options: &WildcardAdditionalOptions) -> bool {
-    options.opt_ilike.is_none()
-        && options.opt_exclude.is_none()
-        && options.opt_except.is_none()
-        && options.opt_replace.is_none()
-        && options.opt_rename.is_none()
-        && options.opt_alias.is_none()
 }
 
 fn named(ident: &sqlparser::ast::Ident) -> Expr {

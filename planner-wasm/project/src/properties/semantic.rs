@@ -334,25 +334,30 @@ fn measure(m: &Value) -> Value {
            "agg_time_dimension": text(m, "agg_time_dimension"), "config": element_config(m)})
 }
 
+/// What a column says of itself under `kind`: a word, or a mapping whose name and description default to the column's.
+fn of_column(column: &crate::node::ColumnProperties, kind: &str) -> Option<Value> {
+    let given = column.extra.get(kind).filter(|d| !d.is_null())?;
+    if let Value::String(kind) = given {
+        return Some(json!({"name": column.name, "type": kind, "description": column.description}));
+    }
+    let mut out = given.clone();
+    let name = given.get("name").and_then(Value::as_str).unwrap_or(&column.name).to_owned();
+    if name != column.name {
+        out["expr"] = json!(column.name);
+    }
+    out["name"] = json!(name);
+    if text(given, "description").is_null() {
+        out["description"] = json!(column.description);
+    }
+    Some(out)
+}
+
 fn column_dimension(column: &crate::node::ColumnProperties) -> Option<Value> {
-    let given = column.extra.get("dimension").filter(|d| !d.is_null())?;
-    let grain = column.extra.get("granularity");
-    let mut out = match given {
-        Value::String(kind) => json!({"name": column.name, "type": kind, "description": column.description}),
-        given => {
-            let mut out = given.clone();
-            let name = given.get("name").and_then(Value::as_str).unwrap_or(&column.name).to_owned();
-            if name != column.name {
-                out["expr"] = json!(column.name);
-            }
-            out["name"] = json!(name);
-            if text(given, "description").is_null() {
-                out["description"] = json!(column.description);
-            }
-            out["type_params"] = granularity(grain, given.get("validity_params"));
-            out
-        }
-    };
+    let mut out = of_column(column, "dimension")?;
+    let given = &column.extra["dimension"];
+    if !given.is_string() {
+        out["type_params"] = granularity(column.extra.get("granularity"), given.get("validity_params"));
+    }
     let mut meta = column.meta.clone();
     meta.extend(given.get("config").and_then(|c| c.get("meta")).and_then(Value::as_object).cloned().unwrap_or_default());
     out["config"] = json!({"meta": meta});
@@ -360,22 +365,7 @@ fn column_dimension(column: &crate::node::ColumnProperties) -> Option<Value> {
 }
 
 fn column_entity(column: &crate::node::ColumnProperties) -> Option<Value> {
-    let given = column.extra.get("entity").filter(|d| !d.is_null())?;
-    let mut out = match given {
-        Value::String(kind) => json!({"name": column.name, "type": kind, "description": column.description}),
-        given => {
-            let mut out = given.clone();
-            let name = given.get("name").and_then(Value::as_str).unwrap_or(&column.name).to_owned();
-            if name != column.name {
-                out["expr"] = json!(column.name);
-            }
-            out["name"] = json!(name);
-            if text(given, "description").is_null() {
-                out["description"] = json!(column.description);
-            }
-            out
-        }
-    };
+    let mut out = of_column(column, "entity")?;
     if out.get("config").and_then(|c| c.get("meta")).is_none() {
         out["config"] = json!({"meta": column.meta});
     }

@@ -10,3 +10,8 @@
   {%- endif -%}
   {{ return(default__get_incremental_microbatch_sql(arg_dict)) }}
 {%- endmacro %}
+{# Its MERGE updates one row by two and keeps either. #}
+{% macro duckdb__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
+  {%- if unique_key -%}{{ dvt_refuse_repeated_keys(target, source, [unique_key] if unique_key is string else unique_key) }}{%- endif -%}
+  {{ return(default__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates)) }}
+{%- endmacro %}

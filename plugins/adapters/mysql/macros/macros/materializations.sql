@@ -48,16 +48,18 @@ where table_schema = '{{ escape_single_quotes(relation.schema) }}' and table_nam
   {%- if relation.type == 'view' -%}{{ return('select 1') }}{%- endif -%}
 alter table {{ relation }} comment = '{{ escape_single_quotes(relation_comment) }}'
 {%- endmacro %}
-{# A comment is part of a column's definition, which has to be said again. #}
+{# A comment is part of a column's definition, which has to be said again: as the server says it, whole. #}
 {% macro mysql__alter_column_comment(relation, column_dict) -%}
   {%- if relation.type == 'view' -%}{{ return('') }}{%- endif -%}
-  {%- set found = run_query("select column_name as name, column_type as type, is_nullable as nullable, character_set_name as letters, collation_name as collation from information_schema.columns where table_schema = '" ~ escape_single_quotes(relation.schema) ~ "' and table_name = '" ~ escape_single_quotes(relation.identifier) ~ "'") -%}
   {%- set parts = [] -%}
-  {%- for row in found -%}
-    {%- for name, column in column_dict.items() if name | lower == row['name'] | lower -%}
-      {%- do parts.append('modify column ' ~ adapter.quote(row['name']) ~ ' ' ~ row['type']
-        ~ (' character set ' ~ row['letters'] ~ ' collate ' ~ row['collation'] if row['letters'] else '')
-        ~ (' not null' if row['nullable'] == 'NO' else ' null') ~ " comment '" ~ escape_single_quotes(column['description']) ~ "'") -%}
+  {%- for line in run_query('show create table ' ~ relation).rows[0][1].split('\n') -%}
+    {%- set definition = (line | trim).rstrip(',') -%}
+    {%- for name, column in column_dict.items() if (definition | lower | replace('``', '`')).startswith('`' ~ (name | lower) ~ '` ') -%}
+      {#- Strings are passed over whole: only words outside of them count. A check stands after the comment. -#}
+      {%- set words = "^((?:[^'`]|'(?:[^'\\\\]|''|\\\\.)*'|`(?:[^`]|``)*`)*?)" -%}
+      {%- set bare = modules.re.sub(words ~ " COMMENT '(?:[^'\\\\]|''|\\\\.)*'", "\\1", definition) -%}
+      {%- set halves = modules.re.match(words ~ "( CHECK \\(.*)?$", bare) -%}
+      {%- do parts.append('modify column ' ~ halves.group(1) ~ " comment '" ~ escape_single_quotes(column['description']) ~ "'" ~ (halves.group(2) or '')) -%}
     {%- endfor -%}
   {%- endfor -%}
   {%- if parts -%}alter table {{ relation }} {{ parts | join(', ') }}{%- endif -%}

@@ -65,11 +65,7 @@ create or replace view {{ target_relation }} as
     {%- call statement('main') -%}{{ get_create_view_as_sql(new_relation, sql) }}{%- endcall -%}
     {{ dvt_publish(target_relation, new_relation) }}
   {%- endif -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
-  {%- do persist_docs(target_relation, model) -%}
-  {%- do adapter.commit() -%}
-  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ dvt_close_build(target_relation, existing) }}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
@@ -81,11 +77,7 @@ create or replace view {{ target_relation }} as
   {%- set same = [] -%}
   {%- for key in keys -%}{%- do same.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' = DBT_INTERNAL_DEST.' ~ key) -%}{%- endfor -%}
   {%- if keys -%}
-    {#- As a MERGE: one row must not be updated by two. -#}
-    {%- set twice = run_query('select 1 from ' ~ source ~ ' where ' ~ (keys | join(' is not null and ')) ~ ' is not null group by ' ~ (keys | join(', ')) ~ ' having count(*) > 1 limit 1') -%}
-    {%- if twice and twice.rows -%}
-      {{ __dvt_fail('DVT6002', 'the model gives several rows of the same unique_key (' ~ (keys | join(', ')) ~ ') to merge into ' ~ target, 'make the key unique in the model, or use delete+insert') }}
-    {%- endif -%}
+    {{ dvt_refuse_repeated_keys(target, source, keys) }}
 update {{ target }} as DBT_INTERNAL_DEST
 join {{ source }} as DBT_INTERNAL_SOURCE on {{ (same + (incremental_predicates or [])) | join(' and ') }}
 set {% for column in updated -%}DBT_INTERNAL_DEST.{{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}{%- endfor %};

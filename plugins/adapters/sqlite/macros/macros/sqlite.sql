@@ -27,16 +27,18 @@ create view {{ relation }} as
   {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
   {%- set updated = get_merge_update_columns(config.get('merge_update_columns'), config.get('merge_exclude_columns'), dest_columns) -%}
   {%- set keys = ([unique_key] if unique_key is string else unique_key) or [] -%}
-  {%- set there = [] -%}
-  {%- for key in keys -%}{%- do there.append('dvt_new.' ~ key ~ ' = ' ~ target.include(schema=false) ~ '.' ~ key) -%}{%- endfor -%}
+  {%- set same = [] -%}
+  {%- for key in keys -%}{%- do same.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' = DBT_INTERNAL_DEST.' ~ key) -%}{%- endfor -%}
+  {%- set same = (same + (incremental_predicates or [])) | join(' and ') -%}
   {%- if keys -%}
-update {{ target }} set
-    {% for column in updated -%}{{ column }} = dvt_new.{{ column }}{{ ', ' if not loop.last }}{%- endfor %}
-from {{ source }} as dvt_new
-where {{ there | join(' and ') }};
+    {{ dvt_refuse_repeated_keys(target, source, keys) }}
+update {{ target }} as DBT_INTERNAL_DEST set
+    {% for column in updated -%}{{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}{%- endfor %}
+from {{ source }} as DBT_INTERNAL_SOURCE
+where {{ same }};
 insert into {{ target }} ({{ columns }})
-select {{ columns }} from {{ source }} as dvt_new
-where not exists (select 1 from {{ target }} as dvt_old where {% for key in keys -%}dvt_old.{{ key }} = dvt_new.{{ key }}{{ ' and ' if not loop.last }}{%- endfor %})
+select {{ columns }} from {{ source }} as DBT_INTERNAL_SOURCE
+where not exists (select 1 from {{ target }} as DBT_INTERNAL_DEST where {{ same }})
   {%- else -%}
 {{ get_insert_into_sql(target, source, dest_columns) }}
   {%- endif -%}
