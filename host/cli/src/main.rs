@@ -10,6 +10,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Nothing else is done for the version: scripts ask for it often.
     let mut words = std::env::args_os();

@@ -128,13 +128,16 @@ fn walk(folder: &Path, prefix: &str, out: &mut BTreeMap<String, String>) -> Resu
     };
     let entries = std::fs::read_dir(folder).map_err(|e| failed(folder, &e))?;
     for entry in entries {
-        let path = entry.map_err(|e| failed(folder, &e))?.path();
+        let entry = entry.map_err(|e| failed(folder, &e))?;
+        let path = entry.path();
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
         if name.starts_with('.') && name != IGNORE_FILE {
             continue;
         }
         let key = format!("{prefix}{name}");
-        if path.is_dir() {
+        // A link is followed; anything else is known without asking again.
+        let is_folder = entry.file_type().map_or_else(|_| path.is_dir(), |t| if t.is_symlink() { path.is_dir() } else { t.is_dir() });
+        if is_folder {
             if !(SKIPPED.contains(&name) || out.contains_key(&key)) {
                 walk(&path, &format!("{key}/"), out)?;
             }

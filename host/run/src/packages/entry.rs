@@ -33,8 +33,9 @@ impl Wanted {
     /// Adds what another entry of the same package asks for.
     pub fn join(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Hub { versions, .. }, Self::Hub { versions: more, .. }) => versions.extend(more.iter().cloned()),
-            (Self::Git { revisions, .. }, Self::Git { revisions: more, .. }) | (Self::Private { revisions, .. }, Self::Private { revisions: more, .. }) => {
+            (Self::Hub { versions: revisions, .. }, Self::Hub { versions: more, .. })
+            | (Self::Git { revisions, .. }, Self::Git { revisions: more, .. })
+            | (Self::Private { revisions, .. }, Self::Private { revisions: more, .. }) => {
                 for revision in more {
                     if !revisions.contains(revision) {
                         revisions.push(revision.clone());

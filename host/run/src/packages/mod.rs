@@ -77,9 +77,10 @@ impl<'a> Resolver<'a> {
             for package in open {
                 let key = package.key();
                 let known = all.entry(key.clone()).or_insert_with(|| package.clone());
-                if *known != package {
-                    known.join(&package);
-                } else if found.contains_key(&key) {
+                let before = known.clone();
+                known.join(&package);
+                // Nothing new is asked of it; packages that need each other end here.
+                if *known == before && found.contains_key(&key) {
                     continue;
                 }
                 let known = known.clone();
@@ -91,6 +92,10 @@ impl<'a> Resolver<'a> {
         }
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         for (key, one) in &found {
+            // It becomes a folder's name.
+            if !is_name(&one.pinned.name) {
+                return Err(failed(&format!("the package {key} calls itself `{}`", one.pinned.name), &"a name has letters, digits and underscores, and starts with no digit"));
+            }
             if one.pinned.name == project {
                 return Err(failed(&format!("the package {key} has the project's own name `{project}`"), &"names must differ"));
             }
@@ -212,6 +217,11 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// What dbt takes for a project's name.
+fn is_name(text: &str) -> bool {
+    text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
 /// A local package's own local packages are found from the project.
 fn below(wanted: Wanted, folder: &str) -> Wanted {
     match wanted {
@@ -261,5 +271,36 @@ pub fn install(pinned: &Pinned, place: &Path) -> Result<(), Diagnostic> {
             // Two entries may share what was fetched.
             if std::fs::rename(folder, place).is_ok() { Ok(()) } else { copy(folder, place).map_err(wrong) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{Resolver, Wanted};
+    use dvt_project::render::Verbatim;
+    use std::path::Path;
+
+    fn package(root: &Path, folder: &str, name: &str, needs: &str) {
+        std::fs::create_dir_all(root.join(folder)).unwrap();
+        std::fs::write(root.join(folder).join("dbt_project.yml"), format!("name: {name}\n")).unwrap();
+        std::fs::write(root.join(folder).join("packages.yml"), format!("packages: [{{local: {needs}}}]\n")).unwrap();
+    }
+
+    #[test]
+    fn packages_that_need_each_other_are_each_found_once() {
+        let root = tempfile::tempdir().unwrap();
+        package(root.path(), "a", "first", "../b");
+        package(root.path(), "b", "second", "../a");
+        let found = Resolver::new(root.path(), root.path(), &Verbatim).resolve(&[Wanted::Local { path: "a".into() }], "shop").unwrap();
+        assert_eq!(found.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+    }
+
+    #[test]
+    fn a_package_whose_name_is_a_path_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        package(root.path(), "a", "../../out", "../a");
+        let said = Resolver::new(root.path(), root.path(), &Verbatim).resolve(&[Wanted::Local { path: "a".into() }], "shop").unwrap_err();
+        assert!(said.message.contains("calls itself `../../out`"), "{said}");
     }
 }
