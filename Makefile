@@ -82,8 +82,20 @@ playground-page: wasm-target $(PAGE)/node_modules
 playground: playground-page
 	node $(PAGE)/serve.mjs
 
-# Prints the table of tests/bench/README.md; GENERATOR is the project generator's path.
+# The second table of tests/bench/README.md: dbt-core 1.12 and 2.0 beside dvt. GENERATOR is the project generator's path,
+# JAFFLE is a folder with jaffle_shop as published.
 GENERATOR ?= ../shared/bench/generate_project.py
+DBT2_VENV := $(CACHE)/dbt-2.0.0a4
+$(DBT2_VENV)/bin/dbt:
+	python3 -m venv $(DBT2_VENV)
+	$(DBT2_VENV)/bin/pip install -q --disable-pip-version-check --no-deps --only-binary :all: dbt-core==2.0.0a4
+
+.PHONY: bench-dbt
+bench-dbt: build $(DBT_VENV)/bin/dbt $(DBT2_VENV)/bin/dbt
+	DVT_PLUGIN_PATH=$(CURDIR)/dist/plugins python3 tests/bench/dbt.py --dvt dist/bin/dvt --dbt $(DBT_VENV)/bin/dbt --dbt2 $(DBT2_VENV)/bin/dbt \
+	  --generator $(GENERATOR) $(if $(JAFFLE),--jaffle $(JAFFLE))
+
+# Prints the first table of tests/bench/README.md.
 bench: build /usr/lib/postgresql /usr/sbin/mariadbd
 	cargo run -q $(CARGO_FLAGS) -p xtask -- outsider
 	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench -- $(CURDIR)/dist/bin/dvt $(CURDIR)/dist/plugins $(GENERATOR)

@@ -115,8 +115,15 @@ fn merge(base: &mut toml::Table, own: toml::Table) {
 
 impl DialectSheet {
     /// Reads a whole sheet.
+    #[cfg(feature = "every-parser")]
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::finished(toml::from_str(text).map_err(|e| unreadable(&e))?)
+    }
+
+    /// Reads a whole sheet: in a page's module by the reader that `over` needs too, which knows no lines.
+    #[cfg(not(feature = "every-parser"))]
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+        Self::read(text.parse().map_err(|e| unreadable(&e))?)
     }
 
     /// As `parse`, from what [`DialectSheet::over`] gives.
