@@ -15,11 +15,11 @@ const types = {
   ".svg": "image/svg+xml",
 };
 
-/** Resolves to the server and its address once it listens. */
-export function serve(port = 0) {
+/** Resolves to the server of a folder and its address once it listens. */
+export function serve(port = 0, folder = root) {
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-    const file = join(root, path.endsWith("/") ? `${path}index.html` : path);
+    const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
     try {
       const body = await readFile(file);
       response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream", "cache-control": "no-cache" });
