@@ -185,8 +185,15 @@ impl Adapter {
 
     fn columns(&self, relation: &Relation) -> Result<Vec<Column>, Error> {
         let Some(runtime) = &self.0.runtime else { return Ok(Vec::new()) };
-        let quotes = quotes(&self.0, &relation.target);
-        let columns = runtime.columns(&relation.target, &relation.name).map_err(coded)?;
+        // What a template makes of columns goes into its own text: other targets' are told in that text's words.
+        let own = self.target();
+        let foreign = self.0.marks.is_some() && relation.target != *own;
+        let quotes = written_quotes(&self.0, if foreign { own } else { &relation.target });
+        let columns = match foreign {
+            true => runtime.columns_for(&self.0.node, &relation.target, &relation.name),
+            false => runtime.columns(&relation.target, &relation.name),
+        };
+        let columns = columns.map_err(coded)?;
         Ok(columns.into_iter().map(|c| Column { name: c.name, data_type: c.data_type, quotes: quotes.clone() }).collect())
     }
 

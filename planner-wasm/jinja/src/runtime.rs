@@ -63,6 +63,11 @@ pub trait Runtime: Send + Sync {
     fn list_relations(&self, target: &TargetName, database: Option<&str>, schema: &str) -> Result<Vec<RelationFacts>, Diagnostic>;
     /// In the order of the table; empty when it does not exist.
     fn columns(&self, target: &TargetName, name: &RelationName) -> Result<Vec<ColumnFacts>, Diagnostic>;
+    /// The columns of another target's relation, their types as the text of `node` writes them; a type that has no
+    /// name there keeps its own.
+    fn columns_for(&self, _node: &Node, target: &TargetName, name: &RelationName) -> Result<Vec<ColumnFacts>, Diagnostic> {
+        self.columns(target, name)
+    }
     /// Names and types of a query's columns, which is not run; a type that the product does not tell is empty.
     fn describe(&self, target: &TargetName, _sql: &str, _reads: &[RelationRef]) -> Result<Vec<ColumnFacts>, Diagnostic> {
         Err(Diagnostic::error(dvt_diagnostic::Code::NeedsDatabase, format!("the columns of a query are not known without target `{target}`")))

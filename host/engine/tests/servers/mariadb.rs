@@ -50,6 +50,8 @@ impl MariadbServer {
             .args(["--innodb-buffer-pool-size=128M", "--character-set-server=utf8mb4", user()])
             .arg(format!("--port={port}"))
             .arg(format!("--datadir={}", data.display()))
+            // A server that starts takes away what another one has in a shared folder.
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .arg(format!("--socket={}", folder.path().join("socket").display()))
             .arg(format!("--init-file={}", first.display()))
             .args(options)
