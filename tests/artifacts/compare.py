@@ -4,7 +4,8 @@ usage: compare.py --dvt BIN [--schemas DIR] [--markdown FILE] [--show N] PROJECT
 
 Each project is copied twice; `dbt build` and `dvt build` run in their own copy (the profile lies in the project and names
 an embedded database), then both targets are compared: ids, depends_on, merged configs and all other keys of the manifest,
-statuses of run_results, compiled SQL. A project folder may hold `compare.json`: {"command": [...], "dbt_only": reason, ...}.
+statuses of run_results, compiled SQL. A project folder may hold `compare.json`: {"command": [...], "then": [[...]], ...};
+after a `docs generate` or `source freshness` of `then`, catalog.json or sources.json are compared.
 One line per check goes to stdout; the last line counts them as `N passed; M failed; K ignored;`.
 """
 
@@ -135,6 +136,32 @@ def compare_statuses(report, name, ours, theirs, show):
     mine, other = of(ours), of(theirs)
     report.check(f"{name}: statuses of {len(other)} nodes", differences(mine, other), show)
     return sum(1 for k in other if mine.get(k) == other[k]), len(other)
+
+
+# Statistics that dvt's catalog has on top of dbt-duckdb's, which has none.
+OWN_STATS = {"num_rows", "num_bytes"}
+
+
+def compare_catalogs(report, name, ours, theirs, show):
+    """Relations with their columns in order, types, comments and owners; dbt's statistics are there."""
+    found = []
+    for section in ("nodes", "sources"):
+        mine, other = ours[section], theirs[section]
+        found += [f"only dvt: {i}" for i in sorted(set(mine) - set(other))] + [f"only dbt: {i}" for i in sorted(set(other) - set(mine))]
+        for i in sorted(set(mine) & set(other)):
+            plain = lambda e: {**{k: v for k, v in e.items() if k != "stats"}, "order": list(e["columns"])}
+            found += differences(plain(mine[i]), plain(other[i]), i)
+            added = set(mine[i]["stats"]) - set(other[i]["stats"]) - OWN_STATS
+            found += [f"{i}.stats: only dvt has {k}" for k in sorted(added)] + [f"{i}.stats: dvt has no {k}" for k in sorted(set(other[i]["stats"]) - set(mine[i]["stats"]))]
+    total = sum(len(theirs[s]) for s in ("nodes", "sources"))
+    report.check(f"{name}: catalog of {total} relations", found, show)
+
+
+def compare_freshness(report, name, ours, theirs, show):
+    """Statuses, newest rows and criteria; how long ago something was, and an error's words, differ."""
+    plain = lambda r: {k: r.get(k) for k in ("status", "criteria", "max_loaded_at")} | {"keys": sorted(r), "error": bool(r.get("error"))}
+    of = lambda document: {r["unique_id"]: plain(r) for r in document["results"]}
+    report.check(f"{name}: freshness of {len(theirs['results'])} sources", differences(of(ours), of(theirs)), show)
 
 
 TOKEN = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\w+|\s+|.", re.S)
@@ -275,6 +302,14 @@ def compare(report, project, args, work):
         if command[0] != "compile":
             statuses = compare_statuses(report, name, read(ours, "run_results.json"), read(theirs, "run_results.json"), args.show)
         sql = compare_sql(report, name, ours / "target", theirs / "target", args.show)
+    for step in options.get("then", []):
+        dbt(step, theirs)
+        done = dvt(args.dvt, step, ours)
+        file, against = {"docs": ("catalog.json", compare_catalogs), "source": ("sources.json", compare_freshness)}[step[0]]
+        if done.returncode == 2 or not (ours / "target" / file).exists():
+            report.check(f"{name}: dvt {' '.join(step)}", (done.stdout + done.stderr).splitlines()[-20:], 20)
+            continue
+        against(report, name, read(ours, file), read(theirs, file), args.show)
     validate(report, name, ours / "target", theirs / "target", args.schemas, args.show)
     state(report, name, theirs, ours, args.show)
     report.rows.append((name, counts, statuses, sql))

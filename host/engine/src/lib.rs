@@ -6,6 +6,7 @@
 
 mod builder;
 mod cell;
+mod comments;
 mod duckdb;
 mod error;
 mod mysql;

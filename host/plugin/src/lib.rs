@@ -105,7 +105,7 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// `profile`: the target's keys without secrets; `secrets`: the keys that have one.
     fn connect(&self, profile: &Value, secrets: &[String]) -> Result<ConnectPlan, Diagnostic>;
     /// One row per column: database, schema, name, kind, column_name, position, native_type, nullable, collation,
-    /// est_rows, est_bytes.
+    /// est_rows, est_bytes; perhaps also owner, comment, column_comment.
     fn catalog_sql(&self, relations: &[RelationName]) -> Result<String, Diagnostic>;
     /// One row per relation of a schema: database, schema, name, kind.
     fn list_sql(&self, database: Option<&str>, schema: &str) -> Result<String, Diagnostic>;

@@ -98,15 +98,22 @@ pub fn batches(size: BatchSize, start: NaiveDateTime, end: NaiveDateTime) -> Vec
     while let Some((_, last)) = spans.last().copied().filter(|(_, last)| *last < end) {
         spans.push((last, size.offset(last, 1)));
     }
-    let count = spans.len();
-    let each = spans.into_iter().enumerate().map(|(i, (from, to))| Batch {
-        id: size.shown(from).replace('-', ""),
-        start: iso(from),
-        end: iso(if i + 1 == count { end } else { to }),
+    if let Some(last) = spans.last_mut() {
+        last.1 = end;
+    }
+    these(size, &spans)
+}
+
+/// Exactly these spans, in their order.
+pub fn these(size: BatchSize, spans: &[(NaiveDateTime, NaiveDateTime)]) -> Vec<Batch> {
+    let one = |(i, (from, to)): (usize, &(NaiveDateTime, NaiveDateTime))| Batch {
+        id: size.shown(*from).replace('-', ""),
+        start: iso(*from),
+        end: iso(*to),
         first: i == 0,
-        last: i + 1 == count,
-    });
-    each.collect()
+        last: i + 1 == spans.len(),
+    };
+    spans.iter().enumerate().map(one).collect()
 }
 
 /// `3 days` back from `now`, or `{start: …, end: …}`, as `{start, end}` in ISO 8601.

@@ -83,9 +83,16 @@ impl Database {
         Self { shared, sessions: Mutex::default(), statements: Mutex::default(), comment: None }
     }
 
+    /// With the comment of the one who asks; see `Engine::query_comment`.
     #[must_use]
-    pub fn commented(self, comment: Option<(String, bool)>) -> Self {
-        Self { shared: self.shared.clone(), sessions: Mutex::default(), statements: Mutex::default(), comment }
+    pub fn commented(mut self, comment: Option<(String, bool)>) -> Self {
+        self.comment = comment;
+        self
+    }
+
+    /// Sessions of their own, for the same asker.
+    pub fn another(&self) -> Self {
+        Self::new(self.shared.clone()).commented(self.comment.clone())
     }
 
     /// What the node's templates ran so far.
@@ -257,6 +264,24 @@ impl Runtime for Database {
         let known = self.fresh(target, std::slice::from_ref(name))?;
         let columns = meant(&known, name).map(|k| k.schema.columns.as_slice()).unwrap_or_default();
         Ok(columns.iter().map(|c| ColumnFacts { name: c.name.clone(), data_type: c.native.clone() }).collect())
+    }
+
+    fn columns_for(&self, node: &Node, target: &TargetName, name: &RelationName) -> Result<Vec<ColumnFacts>, Diagnostic> {
+        let product = |t: &TargetName| self.shared.project.get().and_then(|p| p.manifest.targets.get(t)).map(|t| t.adapter.as_str().to_owned());
+        let own = product(&node.target);
+        let dialect = if node.dialect.as_str().is_empty() { own.clone() } else { Some(node.dialect.as_str().to_owned()) };
+        if dialect == product(target) || dialect != own {
+            return self.columns(target, name);
+        }
+        let known = self.fresh(target, std::slice::from_ref(name))?;
+        let columns = meant(&known, name).map(|k| k.schema.columns.as_slice()).unwrap_or_default();
+        let known: Vec<_> = columns.iter().filter_map(|c| c.canonical).collect();
+        let mut written = self.shared.pool.adapter(&node.target)?.ddl_types(&known)?.into_iter();
+        let mut of = |c: &ColumnSchema| {
+            let written = c.canonical.and_then(|_| written.next());
+            ColumnFacts { name: c.name.clone(), data_type: written.unwrap_or_else(|| c.native.clone()) }
+        };
+        Ok(columns.iter().map(&mut of).collect())
     }
 
     fn describe(&self, target: &TargetName, sql: &str, reads: &[RelationRef]) -> Result<Vec<ColumnFacts>, Diagnostic> {

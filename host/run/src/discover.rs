@@ -99,7 +99,7 @@ pub fn files(root: &Path) -> Result<BTreeMap<String, String>, Diagnostic> {
     }
 }
 
-/// `local: ../x` of a packages file, relative to the project's root.
+/// `local: ../x` of a packages file, relative to the project's root, and `local: /x` as it stands.
 fn outside_packages(path: &str, text: &str) -> Vec<String> {
     let (folder, name) = path.rsplit_once('/').map_or(("", path), |(f, n)| (f, n));
     if !matches!(name, "packages.yml" | "dependencies.yml") {
@@ -107,7 +107,9 @@ fn outside_packages(path: &str, text: &str) -> Vec<String> {
     }
     let entry = |line: &str| {
         let value = line.trim().trim_start_matches("- ").trim().strip_prefix("local:")?.trim().trim_matches(['"', '\'']).to_owned();
-        let mut parts: Vec<&str> = folder.split('/').filter(|p| !p.is_empty()).collect();
+        let absolute = value.starts_with('/');
+        let base = if absolute { "" } else { folder };
+        let mut parts: Vec<&str> = base.split('/').filter(|p| !p.is_empty()).collect();
         for part in value.split('/') {
             match part {
                 "" | "." => {}
@@ -117,7 +119,8 @@ fn outside_packages(path: &str, text: &str) -> Vec<String> {
                 other => parts.push(other),
             }
         }
-        Some(parts.join("/")).filter(|p| p.starts_with(".."))
+        let joined = parts.join("/");
+        if absolute { Some(format!("/{joined}")) } else { Some(joined).filter(|p| p.starts_with("..")) }
     };
     text.lines().filter_map(entry).collect()
 }
@@ -186,8 +189,9 @@ mod tests {
     use super::outside_packages;
 
     #[test]
-    fn a_local_package_above_the_root_is_found() {
+    fn a_local_package_outside_the_root_is_found() {
         assert_eq!(outside_packages("packages.yml", "packages:\n  - local: ../shared/macros\n  - local: inner\n"), ["../shared/macros"]);
         assert_eq!(outside_packages("../shared/packages.yml", "packages:\n  - local: \"../other\"\n"), ["../other"]);
+        assert_eq!(outside_packages("../shared/packages.yml", "packages:\n  - local: /srv/./a/../b\n"), ["/srv/b"]);
     }
 }

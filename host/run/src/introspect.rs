@@ -19,15 +19,25 @@ pub struct Known {
     /// `table`, `view`, …
     pub kind: String,
     pub schema: RelationSchema,
+    pub said: Said,
+}
+
+/// What people wrote at a relation, where its product keeps that.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    pub owner: Option<String>,
+    pub comment: Option<String>,
+    /// By the column's name.
+    pub columns: BTreeMap<String, String>,
 }
 
 /// Everything in a schema, without columns.
 pub fn list(pool: &Pool, target: &TargetName, database: Option<&str>, schema: &str, session: &mut Session) -> Result<Vec<Known>, Diagnostic> {
     let sql = pool.adapter(target)?.list_sql(database, schema)?;
     let mut out = Vec::new();
-    each_row(pool, target, &sql, session, ["database", "schema", "name", "kind"], &mut |[database, schema, name, kind]| {
+    each_row(pool, target, &sql, session, 4, ["database", "schema", "name", "kind"], &mut |[database, schema, name, kind]| {
         let name = RelationName { database, schema, identifier: name.unwrap_or_default() };
-        out.push(Known { name, kind: kind.unwrap_or_default(), schema: RelationSchema::default() });
+        out.push(Known { name, kind: kind.unwrap_or_default(), schema: RelationSchema::default(), said: Said::default() });
     })?;
     Ok(out)
 }
@@ -39,14 +49,21 @@ pub fn describe(pool: &Pool, target: &TargetName, wanted: &[RelationName], sessi
     }
     let adapter = pool.adapter(target)?;
     let sql = adapter.catalog_sql(wanted)?;
-    let names = ["database", "schema", "name", "kind", "column_name", "position", "native_type", "collation", "est_rows", "est_bytes"];
+    let names = [
+        "database", "schema", "name", "kind", "column_name", "position", "native_type", "collation", "est_rows", "est_bytes", "owner", "comment", "column_comment",
+    ];
     let mut found: BTreeMap<RelationName, Found> = BTreeMap::new();
-    each_row(pool, target, &sql, session, names, &mut |[database, schema, name, kind, column, position, native, collation, rows, bytes]| {
+    each_row(pool, target, &sql, session, 10, names, &mut |[database, schema, name, kind, column, position, native, collation, rows, bytes, owner, comment, column_comment]| {
         let entry = found.entry(RelationName { database, schema, identifier: name.unwrap_or_default() }).or_default();
         entry.kind = kind.unwrap_or_default();
         entry.rows = rows.and_then(|n| number(&n)).or(entry.rows);
         entry.bytes = bytes.and_then(|n| number(&n)).or(entry.bytes);
+        entry.said.owner = owner;
+        entry.said.comment = comment;
         if let Some(name) = column {
+            if let Some(comment) = column_comment {
+                entry.said.columns.insert(name.clone(), comment);
+            }
             let position = position.and_then(|n| n.parse().ok()).unwrap_or(i64::MAX);
             entry.columns.push((position, NativeColumn { name, native: native.unwrap_or_default(), collation }));
         }
@@ -77,7 +94,7 @@ pub fn describe(pool: &Pool, target: &TargetName, wanted: &[RelationName], sessi
                 ColumnSchema { name: native.name, native: native.native, canonical: mapped.canonical, refused: mapped.refused, collation }
             })
             .collect();
-        out.push(Known { name, kind: entry.kind, schema: RelationSchema { columns, rows: entry.rows, bytes: entry.bytes } });
+        out.push(Known { name, kind: entry.kind, schema: RelationSchema { columns, rows: entry.rows, bytes: entry.bytes }, said: entry.said });
     }
     Ok(out)
 }
@@ -105,28 +122,29 @@ struct Found {
     rows: Option<u64>,
     bytes: Option<u64>,
     columns: Vec<(i64, NativeColumn)>,
+    said: Said,
 }
 
-/// Runs a catalog query; `each` gets the named columns of every row as text.
+/// Runs a catalog query; `each` gets the named columns of every row as text. All but the first `needed` may be absent.
 fn each_row<const N: usize>(
     pool: &Pool,
     target: &TargetName,
     sql: &str,
     session: &mut Session,
+    needed: usize,
     names: [&str; N],
     each: &mut dyn FnMut([Option<String>; N]),
 ) -> Result<(), Diagnostic> {
     let adapter = pool.adapter(target)?;
     let rows = session.query(sql, None).map_err(|e| explained(Some(adapter.as_ref()), &e, &format!("the catalog of target `{target}`")))?;
     for batch in &rows.batches {
-        let mut at = [0; N];
-        for (place, name) in at.iter_mut().zip(names) {
-            *place = position(batch, name).ok_or_else(|| {
-                Diagnostic::error(Code::PluginContract, format!("the plugin of target `{target}` gives a catalog without `{name}`"))
-            })?;
+        let at = names.map(|name| position(batch, name));
+        if let Some(missing) = (0..needed).find(|i| at[*i].is_none()) {
+            let message = format!("the plugin of target `{target}` gives a catalog without `{}`", names[missing]);
+            return Err(Diagnostic::error(Code::PluginContract, message));
         }
         for row in 0..batch.num_rows() {
-            each(at.map(|column| cell(batch.column(column), row)));
+            each(at.map(|column| cell(batch.column(column?), row)));
         }
     }
     Ok(())

@@ -22,6 +22,8 @@ pub struct Settings {
     pub exclude: Vec<String>,
     /// Exactly these ids, whatever else is said (`retry`).
     pub only: Option<Vec<String>>,
+    /// `batch_results` of microbatch models of which some batches failed, by id: only those are built again (`retry`).
+    pub batches: BTreeMap<String, Value>,
     pub threads: Option<u32>,
     pub no_pushdown: bool,
     pub full_refresh: bool,

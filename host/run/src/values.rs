@@ -15,10 +15,7 @@ pub fn json_rows(rows: &Rows) -> Result<Table, Diagnostic> {
         .schema
         .fields()
         .iter()
-        .map(|f| {
-            let kind = dvt_federation::canonical_type(f.data_type()).map_or_else(|| f.data_type().to_string(), |c| c.to_string());
-            (f.name().clone(), kind)
-        })
+        .map(|f| (f.name().clone(), kind(f.data_type())))
         .collect();
     let mut out = Vec::new();
     for batch in &rows.batches {
@@ -27,6 +24,11 @@ pub fn json_rows(rows: &Rows) -> Result<Table, Diagnostic> {
         }
     }
     Ok((columns, out))
+}
+
+/// The canonical type, or Arrow's name of what has none.
+pub fn kind(of: &DataType) -> String {
+    dvt_federation::canonical_type(of).map_or_else(|| of.to_string(), |c| c.to_string())
 }
 
 pub fn value(column: &ArrayRef, row: usize) -> Value {

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 /// The macros of one manifest, ready to render its nodes. Cheap to clone and to share between threads.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     overlay: Arc<Overlay>,
 }
 
@@ -395,22 +395,6 @@ impl Engine {
         let done = self.call(&scope, "drop_relation", &[Value::from_object(relation)]).and_then(|_| scope.commit(target));
         scope.rollback_all();
         done
-    }
-
-    /// The comment that the project's `query-comment` puts on a node's statements; true where it stands behind them.
-    pub fn query_comment(&self, id: &UniqueId) -> Result<Option<(String, bool)>, Diagnostic> {
-        let (text, behind) = match self.shared.manifest.project.get("query-comment") {
-            Some(Json::String(text)) => (text.as_str(), false),
-            Some(Json::Object(map)) => (map.get("comment").and_then(Json::as_str).unwrap_or_default(), map.get("append").and_then(Json::as_bool) == Some(true)),
-            _ => return Ok(None),
-        };
-        let Some(node) = self.shared.manifest.nodes.get(id) else { return Ok(None) };
-        let scope = self.scope(Arc::new(node.clone()), Phase::Run, None);
-        let text = render_text(&scope, text, "dbt_project.yml")?;
-        if text.contains("*/") {
-            return Err(Diagnostic::error(Code::ConfigInvalid, "query-comment holds `*/`, which would end it").at(Span::file("dbt_project.yml")));
-        }
-        Ok(Some(text.trim()).filter(|t| !t.is_empty()).map(|t| (format!("/* {t} */"), behind)))
     }
 
     /// How a relation is written in its target's own SQL.

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod column;
+mod comment;
 mod compiled;
 mod config;
 mod context;
@@ -26,6 +27,7 @@ mod unit;
 mod yaml_strings;
 
 pub use compiled::{Compiled, Materialized, RelationUse, Rows, TestQuery};
+pub use comment::Asking;
 pub use engine::Engine;
 pub use overlay::{Batch, Overlay};
 pub use parse::{Parsed, parse, parse_with};

@@ -152,6 +152,11 @@ impl Macros {
         package == GLOBAL || self.packages.contains_key(package)
     }
 
+    /// The `generate_*_name` macro of a node of `package`: the package's own, else the project's. None: the built-in one.
+    pub fn naming(&self, package: &str, name: &str) -> Option<&Arc<Macro>> {
+        self.packages.get(package).and_then(|m| m.get(name)).filter(|m| !m.internal).or_else(|| self.of_root(name))
+    }
+
     /// A macro of the user's own project only.
     pub fn of_root(&self, name: &str) -> Option<&Arc<Macro>> {
         self.packages.get(&self.root).and_then(|m| m.get(name))

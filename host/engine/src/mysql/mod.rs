@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod types;
 
+use crate::comments::uncommented;
 use crate::error::{EngineError, ErrorKind};
 use crate::{BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, Executed, ReadCount, Rows, Stop};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -287,7 +288,7 @@ impl Connection for MysqlConnection {
                 }
             }
         }
-        let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_lowercase();
+        let word = uncommented(sql).split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_lowercase();
         match word.as_str() {
             "begin" | "start" => self.in_transaction = true,
             "commit" | "rollback" => self.in_transaction = false,

@@ -6,6 +6,7 @@ mod numeric;
 mod tls;
 mod types;
 
+use crate::comments::uncommented;
 use crate::error::{EngineError, ErrorKind};
 use crate::{
     BATCH_ROWS, BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, Executed, ReadCount, Rows, Stop,
@@ -186,20 +187,6 @@ fn header_length(bytes: &[u8]) -> Result<Option<usize>, EngineError> {
 
 fn trimmed(sql: &str) -> &str {
     sql.trim().trim_end_matches(';').trim_end()
-}
-
-/// The text after leading comments, such as the query comment that dbt puts in front.
-fn uncommented(sql: &str) -> &str {
-    let mut rest = sql.trim_start();
-    loop {
-        if let Some(line) = rest.strip_prefix("--") {
-            rest = line.split_once('\n').map_or("", |(_, after)| after).trim_start();
-        } else if let Some(block) = rest.strip_prefix("/*") {
-            rest = block.split_once("*/").map_or("", |(_, after)| after).trim_start();
-        } else {
-            return rest;
-        }
-    }
 }
 
 /// The server's own words and SQLSTATE, in our kinds.

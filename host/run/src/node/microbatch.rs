@@ -4,7 +4,7 @@
 //! that fails leaves its span as it was and the others go on.
 
 use super::{Done, Runner, Status, model};
-use crate::batches::{BatchSize, batches, moment, of_system};
+use crate::batches::{BatchSize, batches, moment, of_system, these};
 use crate::database::Database;
 use crate::log::{Event, Level};
 use crate::printer::Tone;
@@ -21,7 +21,8 @@ pub(super) fn is_one(node: &Node) -> bool {
 
 pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: &mut Done) -> Result<(), Diagnostic> {
     let _turn = runner.turn(node, database)?;
-    let (size, list) = spans(runner, node, database)?;
+    let before = runner.project.settings.batches.get(node.unique_id.as_str());
+    let (size, list) = spans(runner, node, database, before)?;
     let total = list.len();
     let (mut good, mut bad): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
     let mut first_error = None;
@@ -43,11 +44,11 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
             bad.push(span);
             continue;
         }
-        let part = !batch.first;
+        let part = before.is_some() || !batch.first;
         let engine = runner.project.engine.with(Overlay { batch: Some(batch), unit: None });
         let mut one = Done::new(&done.id);
         // A session of its own: a batch that fails may leave one that cannot be used.
-        let own = Arc::new(Database::new(runner.databases.clone()));
+        let own = Arc::new(database.another());
         let outcome = model::build(runner, &engine, node, part, &own, &mut one);
         done.movements.append(&mut one.movements);
         done.warnings.append(&mut one.warnings);
@@ -68,12 +69,14 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
         }
     }
     done.rows = rows;
+    let done_now = good.len();
+    good.extend(before.and_then(|b| b.get("successful")?.as_array().cloned()).unwrap_or_default());
     done.batches = Some(json!({"successful": good, "failed": bad}));
     match first_error {
         Some(error) if good.is_empty() => Err(error),
         Some(error) => {
             done.status = Status::Partial;
-            done.word = format!("PARTIAL SUCCESS ({}/{total})", good.len());
+            done.word = format!("PARTIAL SUCCESS ({done_now}/{total})");
             done.message = Some(format!("{}\n{error}", done.word));
             done.error = Some(error);
             Ok(())
@@ -87,8 +90,8 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
 }
 
 /// The batches to build: from `--event-time-start`, else `begin` for a table that is not there or is made anew, else
-/// `lookback` batches before the newest; to `--event-time-end`, else now.
-fn spans(runner: &Runner, node: &Node, database: &Arc<Database>) -> Result<(BatchSize, Vec<Batch>), Diagnostic> {
+/// `lookback` batches before the newest; to `--event-time-end`, else now. A retry builds what failed before, and no more.
+fn spans(runner: &Runner, node: &Node, database: &Arc<Database>, before: Option<&Value>) -> Result<(BatchSize, Vec<Batch>), Diagnostic> {
     let project = &runner.project;
     let wrong = |text: String, hint: &str| Diagnostic::error(Code::ConfigInvalid, text).at(node.span.clone()).hint(hint.to_owned());
     if node.config_str("event_time").is_none() {
@@ -97,6 +100,10 @@ fn spans(runner: &Runner, node: &Node, database: &Arc<Database>) -> Result<(Batc
     let size = node.config_str("batch_size").and_then(BatchSize::parse).ok_or_else(|| {
         wrong(format!("the microbatch model `{}` has no `batch_size`", node.name), "set batch_size to hour, day, month or year")
     })?;
+    if let Some(failed) = before.and_then(|b| b.get("failed")?.as_array()) {
+        let span = |pair: &Value| Some((moment(pair.get(0)?.as_str()?)?, moment(pair.get(1)?.as_str()?)?));
+        return Ok((size, these(size, &failed.iter().filter_map(span).collect::<Vec<_>>())));
+    }
     let named = |name: &str, text: &str| moment(text).ok_or_else(|| wrong(format!("`{text}` of {name} is no moment"), "write it as 2024-01-31 or 2024-01-31T12:00:00"));
     let flags = &project.input.invocation.flags;
     let sample = |key: &str| flags.get("sample").and_then(|s| s.get(key)).and_then(Value::as_str).map(str::to_owned);

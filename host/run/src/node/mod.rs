@@ -23,7 +23,7 @@ use crate::printer::{grouped, iso, now, sized};
 use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_federation::{Journal, Movement, Turn};
-use dvt_jinja::Engine;
+use dvt_jinja::{Asking, Engine};
 use dvt_planner::ir::FederatedPlan;
 use dvt_project::artifacts::{CompiledNode, RunResult, Timing};
 use dvt_project::{ExecutionPath, Node, RelationName, ResourceType, TargetName, UniqueId};
@@ -198,8 +198,19 @@ impl Runner {
         let mut done = Done::new(id);
         done.thread = thread;
         let since = Instant::now();
-        if let Some(test) = self.project.manifest.unit_tests.get(id) {
-            let database = Arc::new(Database::new(self.databases.clone()));
+        let manifest = &self.project.manifest;
+        let unit = manifest.unit_tests.get(id);
+        let asks = unit.map_or(Some(id), |t| t.depends_on.nodes.first());
+        let target = asks.and_then(|id| manifest.nodes.get(id)).map_or(&manifest.default_target, |n| &n.target);
+        let comment = match self.project.engine.query_comment(Asking::Node(id), target) {
+            Ok(comment) => comment,
+            Err(error) => {
+                done.fail(error.about(id.as_str()));
+                return done;
+            }
+        };
+        let database = Arc::new(Database::new(self.databases.clone()).commented(comment));
+        if let Some(test) = unit {
             if let Err(error) = unit::run(self, test, &database, &mut done) {
                 done.fail(if error.node.is_none() { error.about(id.as_str()) } else { error });
             }
@@ -210,14 +221,6 @@ impl Runner {
             done.fail(Diagnostic::error(Code::Internal, format!("no node is named `{id}`")));
             return done;
         };
-        let comment = match self.project.engine.query_comment(id) {
-            Ok(comment) => comment,
-            Err(error) => {
-                done.fail(error.about(id.as_str()));
-                return done;
-            }
-        };
-        let database = Arc::new(Database::new(self.databases.clone()).commented(comment));
         // A bug in one node must not take the run with it: the other nodes' threads would wait for it for ever.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match node.resource_type {
             ResourceType::Seed => seed::load(self, node, &database, &mut done),

@@ -124,7 +124,7 @@ fn table(id: &UniqueId, relation: &RelationName, found: &Known) -> Value {
         .columns
         .iter()
         .enumerate()
-        .map(|(i, c)| (c.name.clone(), json!({"type": c.native, "index": i + 1, "name": c.name, "comment": null})))
+        .map(|(i, c)| (c.name.clone(), json!({"type": c.native, "index": i + 1, "name": c.name, "comment": found.said.columns.get(&c.name)})))
         .collect();
     let mut stats = Map::new();
     let counted = [("num_rows", "# Rows", "Approximate count of rows in this table", found.schema.rows), ("num_bytes", "Approximate Size", "Approximate size of the table in bytes", found.schema.bytes)];
@@ -140,7 +140,7 @@ fn table(id: &UniqueId, relation: &RelationName, found: &Known) -> Value {
     json!({
         "metadata": {
             "type": kind, "schema": name.schema.clone().or_else(|| relation.schema.clone()).unwrap_or_default(), "name": name.identifier,
-            "database": relation.database.clone().or_else(|| name.database.clone()), "comment": null, "owner": null,
+            "database": relation.database.clone().or_else(|| name.database.clone()), "comment": found.said.comment, "owner": found.said.owner,
         },
         "columns": columns, "stats": stats, "unique_id": id,
     })

@@ -11,7 +11,7 @@ use crate::project::Project;
 use crate::schedule::{Ended, Schedule};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_jinja::{Execute, Runtime};
+use dvt_jinja::{Asking, Execute, Runtime};
 use dvt_project::warnings::Fate;
 use dvt_project::{RelationRef, SourceTable, UniqueId};
 use serde_json::{Value, json};
@@ -58,8 +58,10 @@ impl Task {
             self.printer.event(Event::new("Q011", "LogStartLine", Level::Info, msg, json!({"description": name, "index": number, "total": total, "node_info": info})).painted(painted));
             let began = Instant::now();
             let started = iso(now());
-            let database = Arc::new(Database::new(databases.clone()));
-            let measured = measure(&project, source, &database);
+            let measured = project.engine.query_comment(Asking::Node(id), &source.connection).and_then(|comment| {
+                let database = Arc::new(Database::new(databases.clone()).commented(comment));
+                measure(&project, source, &database)
+            });
             let seconds = began.elapsed().as_secs_f64();
             let status = measured.as_ref().map_or("runtime error", |a| a.status);
             let (word, tone, level) = match status {
@@ -96,7 +98,9 @@ impl Task {
         results.sort_by_key(|r| r["unique_id"].as_str().map(str::to_owned));
         let elapsed = since.elapsed().as_secs_f64();
         let output = output.map(|p| self.settings.working_dir.join(p));
-        runner.artifacts.sources(&results, elapsed, output.as_deref()).map_err(one)?;
+        // As in dbt, a source that could not be asked is in no artifact.
+        let measured: Vec<Value> = results.iter().filter(|r| r.get("error").is_none()).cloned().collect();
+        runner.artifacts.sources(&measured, elapsed, output.as_deref()).map_err(one)?;
         runner.artifacts.manifest(&std::collections::BTreeMap::new()).map_err(one)?;
         for error in results.iter().filter_map(|r| Some((r["unique_id"].as_str()?, r.get("error")?.as_str()?))) {
             let msg = format!("  {}: {}", error.0, error.1);
@@ -206,8 +210,10 @@ fn read_instant(text: &str) -> Option<DateTime<Utc>> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc())
 }
 
+/// As Python's `isoformat`: a fraction only where there is one.
 fn shown(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+    let fraction = if at.timestamp_subsec_micros() == 0 { "" } else { "%.6f" };
+    at.format(&format!("%Y-%m-%dT%H:%M:%S{fraction}+00:00")).to_string()
 }
 
 fn source_info(id: &UniqueId, source: &SourceTable) -> Value {

@@ -75,6 +75,10 @@ fn shown(resource: &Resource<'_>, documents: &Value, keys: &[String], project: &
         _ => "nodes",
     };
     let mut entry = documents.get(section).and_then(|s| s.get(resource.id.as_str())).and_then(Value::as_object).cloned().unwrap_or_default();
+    // dbt lists it, though its manifest has it not.
+    if resource.kind == "model" && let Some(parents) = entry.get("depends_on").and_then(|d| d.get("nodes")).cloned() {
+        entry.insert("direct_parents".to_owned(), parents);
+    }
     if keys.is_empty() {
         return entry.into_iter().filter(|(k, _)| KEYS.contains(&k.as_str())).collect();
     }

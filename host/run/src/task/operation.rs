@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::log::{Event, Level};
 use crate::node::{Done, Status};
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_jinja::{Execute, Runtime};
+use dvt_jinja::{Asking, Execute, Runtime};
 use dvt_project::UniqueId;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -21,7 +21,9 @@ impl Task {
         let project = self.project()?;
         let databases = self.databases(&project, false).map_err(one)?;
         databases.know(&project);
-        let database = Arc::new(Database::new(databases));
+        let connection = format!("macro_{}", name.unwrap_or("inline"));
+        let comment = project.engine.query_comment(Asking::Connection(&connection), &project.manifest.default_target).map_err(one)?;
+        let database = Arc::new(Database::new(databases).commented(comment));
         let outcome = match (name, sql) {
             (_, Some(text)) => project.engine.compile_inline(text, Some(database.clone())).and_then(|compiled| {
                 if compiled.sql.trim().is_empty() {

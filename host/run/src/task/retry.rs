@@ -41,7 +41,10 @@ impl Task {
             // Hooks run with whatever runs.
             .filter(|id| !id.starts_with("operation."))
             .collect();
-        let settings = again(&self.settings, which, args, ids.clone());
+        let mut settings = again(&self.settings, which, args, ids.clone());
+        let some = |batches: &Value, key: &str| batches.get(key).and_then(Value::as_array).is_some_and(|b| !b.is_empty());
+        let partly = rows.iter().filter_map(|r| Some((r.get("unique_id")?.as_str()?.to_owned(), r.get("batch_results")?.clone())));
+        settings.batches = partly.filter(|(_, batches)| some(batches, "successful") && some(batches, "failed")).collect();
         let task = Self { settings, printer: self.printer.clone(), cancel: self.cancel.clone() };
         if ids.is_empty() {
             task.greet();

@@ -12,6 +12,7 @@ use crate::schedule::{Ended, Schedule};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_federation::{Journal, Leftover, drop_table};
 use dvt_engine::Connection;
+use dvt_jinja::Asking;
 use dvt_mdm::{Fact, MovementFact, NodeFact, RunFact};
 use dvt_project::warnings::Fate;
 use dvt_project::{ExecutionPath, HookDef, Manifest, Node, ResourceType, TargetName, UniqueId};
@@ -130,9 +131,13 @@ impl Task {
         for (i, hook) in hooks.iter().enumerate() {
             let since = Instant::now();
             lines.hook_started(i + 1, hooks.len(), hook, when);
-            let database = Arc::new(Database::new(runner.databases.clone()));
-            let outcome = runner.project.engine.run_hook(hook, database, results);
+            let engine = &runner.project.engine;
             let mut done = Done::new(&hook_id(hook, when, i + 1));
+            let target = hook.connection.as_deref().map_or_else(|| runner.project.manifest.default_target.clone(), TargetName::from);
+            let outcome = engine.query_comment(Asking::Node(&done.id), &target).and_then(|comment| {
+                let database = Arc::new(Database::new(runner.databases.clone()).commented(comment));
+                engine.run_hook(hook, database, results)
+            });
             done.seconds = since.elapsed().as_secs_f64();
             done.message = Some(format!("{}.{when}.{i} passed", hook.package));
             if let Err(error) = outcome {

@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::log::{Event, Level};
 use crate::node::{collect, plan_node};
 use crate::project::Project;
-use crate::values::{shown, value};
+use crate::values::{kind, shown, value};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::{Compiled, Execute, Runtime};
 use dvt_project::{ExecutionPath, Node, TargetName};
@@ -21,7 +21,8 @@ pub enum Form {
 }
 
 struct Preview {
-    columns: Vec<String>,
+    /// Names and canonical types.
+    columns: Vec<(String, String)>,
     rows: Vec<Vec<Value>>,
 }
 
@@ -64,7 +65,7 @@ impl Task {
     }
 
     fn shown(&self, preview: &Preview, name: &str, id: Option<&str>, form: Form) -> u8 {
-        let text = text(preview, name, form);
+        let text = text(preview, id.map(|_| name), form);
         let data = json!({
             "node_name": name, "preview": text, "is_inline": id.is_none(), "unique_id": id, "output_format": if form == Form::Json { "json" } else { "text" },
             "quiet": self.settings.quiet,
@@ -119,38 +120,84 @@ fn preview(
         let planned = plan_node(project, node, compiled, database)?;
         let collected = collect(project, databases, &planned.plan, limit)?;
         let rows = collected.batches.iter().flat_map(|b| (0..b.num_rows()).map(|r| b.columns().iter().map(|c| value(c, r)).collect())).collect();
-        return Ok(Preview { columns: collected.columns, rows });
+        let kinds = collected.batches.first().map(|b| b.schema().fields().iter().map(|f| kind(f.data_type())).collect::<Vec<_>>()).unwrap_or_default();
+        let columns = collected.columns.into_iter().enumerate().map(|(i, name)| (name, kinds.get(i).cloned().unwrap_or_default())).collect();
+        return Ok(Preview { columns, rows });
     }
     let reads: Vec<_> = compiled.relations.iter().map(|u| u.relation.clone()).collect();
     let result = database.execute(&node.target, &compiled.sql, &reads, Execute { fetch: true, limit })?;
-    Ok(Preview { columns: result.columns.into_iter().map(|(n, _)| n).collect(), rows: result.rows })
+    Ok(Preview { columns: result.columns, rows: result.rows })
 }
 
-fn text(preview: &Preview, name: &str, form: Form) -> String {
+/// `name` is the node's; text of the command line has none.
+fn text(preview: &Preview, name: Option<&str>, form: Form) -> String {
     match form {
         Form::Json => {
             let rows: Vec<Value> = preview
                 .rows
                 .iter()
-                .map(|r| Value::Object(preview.columns.iter().cloned().zip(r.iter().cloned()).collect()))
+                .map(|r| Value::Object(preview.columns.iter().zip(r).map(|((name, kind), value)| (name.clone(), as_json(kind, value))).collect()))
                 .collect();
-            serde_json::to_string_pretty(&json!({"node": name, "show": rows})).unwrap_or_default() + "\n"
+            let document = name.map_or_else(|| json!({"show": rows}), |name| json!({"node": name, "show": rows}));
+            serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
         }
         Form::Table => table(preview),
     }
 }
 
+/// As dbt's JSON has it: decimals are numbers, times are in ISO's form.
+fn as_json(kind: &str, value: &Value) -> Value {
+    let Value::String(text) = value else { return value.clone() };
+    if kind.starts_with("decimal") {
+        // What a float does not hold stays whole where JSON can say it.
+        let whole = text.parse::<i128>().ok().filter(|n| n.unsigned_abs() > 1 << f64::MANTISSA_DIGITS);
+        return whole.and_then(|n| i64::try_from(n).map(Value::from).or_else(|_| u64::try_from(n).map(Value::from)).ok()).or_else(|| Some(Value::from(text.parse::<f64>().ok()?))).unwrap_or_else(|| value.clone());
+    }
+    if !kind.starts_with("timestamp") {
+        return value.clone();
+    }
+    let text = text.replacen(' ', "T", 1);
+    let Some((head, rest)) = text.split_once('.') else { return Value::from(text) };
+    let zone = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Value::from(format!("{head}.{:0<6}{}", &rest[..zone], &rest[zone..]))
+}
+
+/// Whether a column's values have places behind the point.
+fn is_broken(kind: &str) -> bool {
+    kind.starts_with("decimal") || kind.starts_with("float")
+}
+
+/// Numbers of one column stand with equally many places, no more than one of them needs.
+fn aligned(preview: &Preview) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = preview.rows.iter().map(|r| r.iter().map(shown).collect()).collect();
+    for (i, _) in preview.columns.iter().enumerate().filter(|(_, (_, kind))| is_broken(kind)) {
+        let plain = |cell: &str| cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.'));
+        for row in &mut rows {
+            let Some(cell) = row.get_mut(i).filter(|c| plain(c) && c.contains('.')) else { continue };
+            cell.truncate(cell.trim_end_matches('0').trim_end_matches('.').len());
+        }
+        let places = |cell: &str| cell.split_once('.').map_or(0, |(_, places)| places.len());
+        let most = rows.iter().filter_map(|r| r.get(i)).filter(|c| plain(c)).map(|c| places(c)).max().unwrap_or_default();
+        for row in rows.iter_mut().filter(|_| most > 0) {
+            let Some(cell) = row.get_mut(i).filter(|c| plain(c) && !c.is_empty()) else { continue };
+            let missing = most - places(cell);
+            *cell = format!("{cell}{}{}", if cell.contains('.') { "" } else { "." }, "0".repeat(missing));
+        }
+    }
+    rows
+}
+
 /// `| a | b |` with numbers at the right.
 fn table(preview: &Preview) -> String {
-    let mut cells: Vec<Vec<String>> = vec![preview.columns.clone()];
-    cells.extend(preview.rows.iter().map(|r| r.iter().map(shown).collect()));
+    let mut cells: Vec<Vec<String>> = vec![preview.columns.iter().map(|(name, _)| name.clone()).collect()];
+    cells.extend(aligned(preview));
     let widths: Vec<usize> =
         (0..preview.columns.len()).map(|i| cells.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or_default()).collect();
     let mut out = String::new();
     for (n, row) in cells.iter().enumerate() {
         for (i, width) in widths.iter().enumerate() {
             let cell = row.get(i).map(String::as_str).unwrap_or_default().replace('\n', " ");
-            let number = n > 0 && preview.rows[n - 1].get(i).is_some_and(Value::is_number);
+            let number = n > 0 && (is_broken(&preview.columns[i].1) || preview.rows[n - 1].get(i).is_some_and(Value::is_number));
             out += &if number { format!("| {cell:>width$} ") } else { format!("| {cell:<width$} ") };
         }
         out += "|\n";

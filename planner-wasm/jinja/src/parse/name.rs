@@ -12,16 +12,16 @@ use std::sync::Arc;
 
 /// Database, schema and name of every node that has a table or view, by dbt's `generate_*_name` macros.
 pub(super) fn relations(shared: &Arc<Shared>, manifest: &mut Manifest, errors: &mut Vec<Diagnostic>) {
-    let custom = |name: &str| shared.macros.of_root(name).is_some();
-    let (schema_macro, database_macro, alias_macro) = (custom("generate_schema_name"), custom("generate_database_name"), custom("generate_alias_name"));
     let mut taken: BTreeMap<(TargetName, RelationName), UniqueId> = BTreeMap::new();
     for (id, node) in manifest.nodes.iter_mut().chain(&mut manifest.functions).chain(&mut manifest.disabled) {
         let Some(target) = manifest.targets.get(&node.target) else { continue };
         let text = |key: &str| node.config_str(key).map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned);
         let (schema, database, alias) = (text("schema"), text("database"), text("alias"));
+        let custom = |name: &str| shared.macros.naming(&node.package, name).is_some();
+        let (schema_macro, database_macro, alias_macro) = (custom("generate_schema_name"), custom("generate_database_name"), custom("generate_alias_name"));
         let call = |name: &str, given: Option<&str>, node: &Node| -> Result<String, Diagnostic> {
             let scope = Arc::new(Scope::new(shared.clone(), Arc::new(node.clone()), Phase::Parse, None));
-            let entry = shared.macros.of_root(name).ok_or_else(|| Diagnostic::error(Code::MacroNotFound, name.to_owned()))?;
+            let entry = shared.macros.naming(&node.package, name).ok_or_else(|| Diagnostic::error(Code::MacroNotFound, name.to_owned()))?;
             let model = from_json(&refs::node_json(&shared.manifest, node, &shared.input));
             let given = given.map_or_else(|| Value::from(()), Value::from);
             macros::call(entry, &scope, &shared.env, &[given, model])

@@ -57,9 +57,11 @@ impl Adapter for Duckdb {
   c.column_name, c.column_index as position, c.data_type as native_type, c.is_nullable as nullable,
   case when (select coalesce(bool_or(sql ilike '%collate%'), false) from duckdb_tables()) or current_setting('default_collation') <> ''
        then 'loose' else 'binary' end as collation,
-  t.estimated_size as est_rows, cast(null as bigint) as est_bytes
+  t.estimated_size as est_rows, cast(null as bigint) as est_bytes,
+  coalesce(t.comment, v.comment) as comment, c.comment as column_comment
 from duckdb_columns() c
 left join duckdb_tables() t using (database_oid, schema_oid, table_oid)
+left join duckdb_views() v on v.database_oid = c.database_oid and v.schema_oid = c.schema_oid and v.view_oid = c.table_oid
 where c.database_name = current_database() and ({})
 order by 2, 3, 6",
             wanted.join(" or ")

@@ -51,7 +51,8 @@ impl Adapter for Postgres {
   not a.attnotnull as nullable,
   case when a.attcollation = 0 then null when a.atttypid = 'bpchar'::regtype then 'loose' when co.collisdeterministic then 'binary' else 'loose' end as collation,
   case when c.reltuples < 0 then null else c.reltuples::bigint end as est_rows,
-  case when c.relkind in ('r', 'm') then pg_relation_size(c.oid) end as est_bytes
+  case when c.relkind in ('r', 'm') then pg_relation_size(c.oid) end as est_bytes,
+  pg_get_userbyid(c.relowner)::text as owner, obj_description(c.oid, 'pg_class') as comment, col_description(c.oid, a.attnum) as column_comment
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

@@ -1,5 +1,7 @@
 {# Functions that DuckDB writes otherwise. #}
 {% macro duckdb__current_timestamp() -%}now(){%- endmacro %}
+{# A snapshot's times have no zone, whatever the clock says. #}
+{% macro duckdb__snapshot_get_time() -%}{{ return('cast(' ~ current_timestamp() ~ ' as timestamp)') }}{%- endmacro %}
 {% macro duckdb__dateadd(datepart, interval, from_date_or_timestamp) -%}
 ({{ from_date_or_timestamp }} + cast({{ interval }} as bigint) * interval 1 {{ datepart }})
 {%- endmacro %}

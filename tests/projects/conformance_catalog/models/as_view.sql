@@ -1,0 +1,1 @@
+select id, happened, note, amount * 2 as doubled from {{ ref('events') }}

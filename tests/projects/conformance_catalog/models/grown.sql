@@ -1,0 +1,2 @@
+{{ config(materialized='incremental', unique_key='id', schema='other') }}
+select id, happened from {{ ref('events') }}
