@@ -6,7 +6,7 @@ use crate::shared_config::Config;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The sections of a project file that hold configs; `tests` is the old name of `data_tests`.
 const SECTIONS: [(&[&str], &str); 11] = [
@@ -50,6 +50,18 @@ impl ConfigTree {
     /// The same of the project file before its templates were rendered.
     pub fn add_unrendered(&mut self, package: &str, project: &Map<String, Value>) {
         self.unrendered.insert(package.to_owned(), sections(project));
+    }
+
+    /// Where the project's own trees set something: dbt's name of the section, then the keys that lead there.
+    pub fn set_paths(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut out = Vec::new();
+        for (section, tree) in self.packages.get(&self.root_package).into_iter().flatten() {
+            let mut found = BTreeSet::new();
+            set_below(tree, &mut Vec::new(), &mut found);
+            let section = if *section == "tests" { "data_tests" } else { section };
+            out.extend(found.into_iter().map(|path| (section, path)));
+        }
+        out
     }
 
     /// The merged config of a node: dbt's defaults, the package's own tree along `fqn`, the properties
@@ -139,6 +151,22 @@ fn sections(project: &Map<String, Value>) -> BTreeMap<&'static str, Map<String, 
         }
     }
     out
+}
+
+/// Each level with a value of its own.
+fn set_below(tree: &Map<String, Value>, path: &mut Vec<String>, out: &mut BTreeSet<Vec<String>>) {
+    for (key, value) in tree {
+        match value.as_object().filter(|_| !key.starts_with('+')) {
+            Some(below) => {
+                path.push(key.clone());
+                set_below(below, path, out);
+                path.pop();
+            }
+            None => {
+                out.insert(path.clone());
+            }
+        }
+    }
 }
 
 /// The tree's root and each level that `fqn` leads to.

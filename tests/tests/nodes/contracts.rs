@@ -51,6 +51,37 @@ fn a_contracts_columns_and_constraints_are_those_of_the_table() {
 }
 
 #[test]
+fn a_foreign_keys_table_is_built_before_the_model_that_refers_to_it() {
+    let schema = |kind: &str| {
+        format!(
+            "models:
+  - name: a_child
+    config: {{contract: {{enforced: true}}, materialized: table}}
+    columns: [{{name: parent_id, data_type: {kind}, constraints: [{{type: foreign_key, to: ref('parent'), to_columns: [id], warn_unenforced: false}}]}}]
+  - name: parent
+    config: {{contract: {{enforced: true}}, materialized: table}}
+    columns: [{{name: id, data_type: {kind}, constraints: [{{type: primary_key}}]}}]
+"
+        )
+    };
+    for product in PRODUCTS {
+        let place = Place::with(&[
+            ("models/a_child.sql", "select {{ var('key', 1) }} as parent_id"),
+            ("models/parent.sql", "select 1 as id"),
+            ("models/s.yml", &schema(types(product).split(' ').next().unwrap())),
+        ]);
+        if product != "sqlite" {
+            place.on(product, &["run", "--vars", "key: 2"]).fails(1, &["PASS=1 WARN=0 ERROR=1"]);
+        }
+        place.on(product, &["run", "-s", "a_child"]).ok();
+        assert_eq!(place.lines(product, "select * from a_child"), ["1"], "{product}");
+        assert_eq!(place.on(product, &["-q", "ls", "-s", "+a_child", "--output", "name"]).ok().out, "a_child\nparent\n");
+    }
+    let place = Place::with(&[("models/a_child.sql", "select 1 as parent_id"), ("models/parent.sql", "select 1 as id"), ("models/s.yml", &schema("integer").replace("ref('parent')", "parent"))]);
+    place.dvt(&["parse"]).fails(2, &["a foreign key of `a_child` refers to `parent`", "to: ref('model')"]);
+}
+
+#[test]
 fn a_contract_that_the_query_breaks_is_told_column_by_column() {
     let place = Place::with(&[("models/people.sql", "{{ config(materialized='table') }} select 1 as id, 'x' as age, 2 as extra")]);
     for product in ["duckdb", "postgres", "mysql"] {

@@ -149,8 +149,8 @@ fn text(preview: &Preview, name: Option<&str>, form: Form) -> String {
 fn as_json(kind: &str, value: &Value) -> Value {
     let Value::String(text) = value else { return value.clone() };
     if kind.starts_with("decimal") {
-        // What a float does not hold stays whole where JSON can say it.
-        let whole = text.parse::<i128>().ok().filter(|n| n.unsigned_abs() > 1 << f64::MANTISSA_DIGITS);
+        // Integers of more than 64 bits come as decimals too: they and what a float does not hold stay whole.
+        let whole = text.parse::<i128>().ok().filter(|n| kind == "decimal(38,0)" || n.unsigned_abs() > 1 << f64::MANTISSA_DIGITS);
         return whole.and_then(|n| i64::try_from(n).map(Value::from).or_else(|_| u64::try_from(n).map(Value::from)).ok()).or_else(|| Some(Value::from(text.parse::<f64>().ok()?))).unwrap_or_else(|| value.clone());
     }
     if !kind.starts_with("timestamp") {

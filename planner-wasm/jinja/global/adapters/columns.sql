@@ -103,9 +103,11 @@ select {% for name, column in columns.items() -%}
   {%- endif -%}
   {{ return(support != 'not_supported') }}
 {%- endmacro %}
+{# The relation of `ref(…)` or `source(…)` as a foreign key names it. #}
+{% macro default__dvt_key_relation(call) -%}{{ return(render('{{ ' ~ call ~ ' }}')) }}{%- endmacro %}
 {% macro dvt_constraint_to(constraint) -%}
   {%- set to = constraint['to'] -%}
-  {%- if to and ('ref(' in to or 'source(' in to) -%}{%- set to = render('{{ ' ~ to ~ ' }}') -%}{%- endif -%}
+  {%- if to and ('ref(' in to or 'source(' in to) -%}{%- set to = adapter.dispatch('dvt_key_relation', 'dbt')(to) -%}{%- endif -%}
   {%- if to and constraint.get('to_columns') -%}{{ return(to ~ ' (' ~ (constraint['to_columns'] | join(', ')) ~ ')') }}{%- endif -%}
   {{ return(constraint.get('expression')) }}
 {%- endmacro %}

@@ -11,6 +11,9 @@ use dvt_project::{FileKind, Manifest, Node, Patch, PatchKind, ResourceType, SqlF
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+/// In bytes; dbt's `maximum_seed_size_mib` as it is when nobody sets it.
+const LARGE_SEED: usize = 1 << 20;
+
 fn kind_of(file: &SqlFile) -> Option<(ResourceType, PatchKind)> {
     Some(match file.kind {
         FileKind::Model => (ResourceType::Model, PatchKind::Model),
@@ -108,6 +111,8 @@ impl Parser<'_> {
         node.span = span;
         node.checksum = match (&file.checksum, resource) {
             (Some(known), _) => known.clone(),
+            // As in dbt, a large seed is known by its path.
+            (None, ResourceType::Seed) if file.text.len() > LARGE_SEED => file.path.clone(),
             (None, ResourceType::Seed) => hex(&Sha256::digest(file.text.trim().replace("\r\n", "\n").as_bytes())),
             (None, _) => dvt_project::load::checksum(&file.text),
         };
@@ -148,6 +153,7 @@ impl Parser<'_> {
         node.unrendered_config = skeleton.configs.unrendered(&node.package, resource.as_str(), &node.fqn, &patch_raw, &raw);
         finish(&mut node, from_properties);
         contract(&mut node, patch)?;
+        foreign_keys(&node, patch, &mut captures)?;
         Ok(Draft { node, captures })
     }
 
@@ -268,6 +274,26 @@ fn contract(node: &mut Node, patch: Option<&Patch>) -> Result<(), Diagnostic> {
     }
     let checksum = dvt_project::properties::contract_checksum(&node.columns, node.materialized(), &node.facts().constraints);
     node.facts_mut().contract_checksum = Some(checksum);
+    Ok(())
+}
+
+/// What a foreign key refers to is there before the model.
+fn foreign_keys(node: &Node, patch: Option<&Patch>, captures: &mut Captures) -> Result<(), Diagnostic> {
+    if node.resource_type != ResourceType::Model {
+        return Ok(());
+    }
+    let all = node.facts().constraints.iter().chain(node.columns.values().flat_map(|c| &c.constraints));
+    for to in all.filter(|c| c["type"] == "foreign_key").filter_map(|c| c["to"].as_str()).filter(|to| !to.is_empty()) {
+        match static_call::static_call(to) {
+            Some(StaticCall::Ref(call)) => captures.refs.push(call),
+            Some(StaticCall::Source(source, table)) => captures.sources.push((source, table)),
+            _ => {
+                return Err(Diagnostic::error(Code::PropertyInvalid, format!("a foreign key of `{}` refers to `{to}`", node.name))
+                    .at(patch.map_or_else(|| node.span.clone(), |p| p.span.clone()))
+                    .hint("write `to: ref('model')` or `to: source('source', 'table')`"));
+            }
+        }
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod depend;
 mod draft;
 mod generic;
 mod name;
+mod unused;
 
 use crate::engine::{self, Engine, macro_defs, macro_files, render_text, set_test_kwargs, shared};
 use crate::refs;
@@ -85,6 +86,7 @@ fn cold(input: &Arc<ProjectInput>, print: Option<&[u8; 32]>) -> Result<Parsed, V
     link::link(&mut manifest, &skeleton.properties.unit_tests, &skeleton.properties.described, &find, &mut parser.errors);
     parser.exposures(&mut manifest, &names);
     parser.unused_properties(&manifest);
+    parser.unused_configs(&manifest);
     let Parser { mut warnings, mut errors, .. } = parser;
     if !errors.is_empty() {
         return Err(errors);
