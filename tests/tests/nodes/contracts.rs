@@ -70,9 +70,8 @@ fn a_foreign_keys_table_is_built_before_the_model_that_refers_to_it() {
             ("models/parent.sql", "select 1 as id"),
             ("models/s.yml", &schema(types(product).split(' ').next().unwrap())),
         ]);
-        if product != "sqlite" {
-            place.on(product, &["run", "--vars", "key: 2"]).fails(1, &["PASS=1 WARN=0 ERROR=1"]);
-        }
+        let said = place.on(product, &["run", "--vars", "key: 2"]);
+        if product == "sqlite" { said.ok() } else { said.fails(1, &["PASS=1 WARN=0 ERROR=1"]) };
         place.on(product, &["run", "-s", "a_child"]).ok();
         assert_eq!(place.lines(product, "select * from a_child"), ["1"], "{product}");
         assert_eq!(place.on(product, &["-q", "ls", "-s", "+a_child", "--output", "name"]).ok().out, "a_child\nparent\n");
