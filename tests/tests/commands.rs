@@ -320,3 +320,31 @@ fn the_binary_under_the_name_of_dbt_says_dbts_version() {
     command.arg("--version").envs(std::env::var_os("LD_LIBRARY_PATH").map(|v| ("LD_LIBRARY_PATH", v)));
     assert!(said(command).ok().out.contains("installed: 1.12."));
 }
+
+#[test]
+fn a_change_that_breaks_a_contract_is_warned_of_and_refused_where_it_is_a_version() {
+    let schema = |plain: &str, version: &str| {
+        format!(
+            "models:
+  - name: plain
+    config: {{contract: {{enforced: true}}, materialized: table}}
+    columns: [{{name: id, data_type: {plain}}}]
+  - name: many
+    latest_version: 1
+    config: {{contract: {{enforced: true}}, materialized: table}}
+    columns: [{{name: id, data_type: {version}}}]
+    versions: [{{v: 1}}]
+"
+        )
+    };
+    let world = world(&[("models/plain.sql", "select 1 as id"), ("models/many_v1.sql", "select 1 as id"), ("models/s.yml", &schema("integer", "integer"))]);
+    world.dvt("p", &["parse", "--target-path", "before"]).ok();
+    let listed = ["ls", "-s", "state:modified.contract", "--state", "before", "--output", "name"];
+    world.write("p/models/s.yml", &schema("bigint", "integer"));
+    let said = world.dvt("p", &listed).ok();
+    assert!(said.out.ends_with("plain\n") && said.all().contains("`plain` breaks the contract that the earlier state has: columns have another type: id (integer -> bigint)"), "{}", said.all());
+    let strict: Vec<&str> = std::iter::once("--warn-error").chain(listed).collect();
+    world.dvt("p", &strict).fails(2, &["`plain` breaks the contract"]);
+    world.write("p/models/s.yml", &schema("integer", "bigint"));
+    world.dvt("p", &listed).fails(2, &["`many` breaks the contract", "models/many_v1.sql", "in a new version"]);
+}

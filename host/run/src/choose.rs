@@ -100,6 +100,8 @@ impl Project {
             state: folder.is_some().then_some(&state),
             blank: settings.which == "list",
         };
-        select(&self.manifest, &self.graph, &request)
+        let mut chosen = select(&self.manifest, &self.graph, &request)?;
+        chosen.warnings.extend(state.warnings());
+        Ok(chosen)
     }
 }

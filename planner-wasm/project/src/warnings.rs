@@ -24,7 +24,7 @@ pub const DEPRECATIONS: [&str; 35] = [
 ];
 
 /// Other warnings that dbt names and dvt raises.
-const EVENTS: [&str; 6] = ["NoNodeForYamlKey", "NodeNotFoundOrDisabled", "UnusedResourceConfigPath", "NothingToDo", "NoNodesSelected", "FreshnessConfigProblem"];
+const EVENTS: [&str; 7] = ["UnversionedBreakingChange", "NoNodeForYamlKey", "NodeNotFoundOrDisabled", "UnusedResourceConfigPath", "NothingToDo", "NoNodesSelected", "FreshnessConfigProblem"];
 
 /// Stands for all deprecations.
 const GROUP: &str = "Deprecations";

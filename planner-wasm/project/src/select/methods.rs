@@ -5,7 +5,7 @@ use super::resource::Resource;
 use super::spec::Criteria;
 use super::{Chooser, invalid};
 use crate::names::UniqueId;
-use dvt_diagnostic::Diagnostic;
+use dvt_diagnostic::{Diagnostic, Severity};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -127,7 +127,15 @@ impl Chooser<'_> {
         let check = state.check(value).ok_or_else(|| {
             invalid(&c.raw, &format!("`{value}` is no kind of state")).hint(format!("states: {}", super::state::KINDS.join(", ")))
         })?;
-        Ok(self.keep(|r| check.holds(r, self.manifest)))
+        let found = self.keep(|r| check.holds(r, self.manifest));
+        for resource in &self.resources {
+            match check.broken(resource) {
+                Some(broken) if broken.severity == Severity::Error => return Err(broken),
+                Some(broken) => state.tell(resource.id.as_str(), broken),
+                None => {}
+            }
+        }
+        Ok(found)
     }
 
     /// Selectors whose name fits; each is resolved as a whole.

@@ -3,6 +3,7 @@
 //! Values in, ids out: `--select`, `--exclude`, `--selector`, kinds of resources, indirect selection of tests, and
 //! comparison with an earlier invocation (`state:`, `result:`, `source_status:`). Not here: reading files.
 
+mod contract;
 mod glob;
 mod methods;
 mod resource;

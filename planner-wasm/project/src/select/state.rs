@@ -4,9 +4,10 @@
 
 use super::resource::Resource;
 use crate::node::Manifest;
+use dvt_diagnostic::Diagnostic;
 use serde_json::{Map, Value};
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const KINDS: [&str; 10] = [
     "new", "old", "modified", "unmodified", "modified.body", "modified.configs", "modified.persisted_descriptions", "modified.relation", "modified.macros",
@@ -25,13 +26,23 @@ pub struct State<'a> {
     pub sources: Option<Value>,
     pub sources_now: Option<Value>,
     now: OnceCell<Value>,
+    told: RefCell<BTreeMap<String, Diagnostic>>,
     make: Box<dyn Fn() -> Value + 'a>,
 }
 
 impl<'a> State<'a> {
     /// `make` writes this project's manifest; it is called when it is needed.
     pub fn new(manifest: Option<Value>, results: Option<Value>, sources: Option<Value>, sources_now: Option<Value>, make: Box<dyn Fn() -> Value + 'a>) -> Self {
-        Self { manifest, results, sources, sources_now, now: OnceCell::new(), make }
+        Self { manifest, results, sources, sources_now, now: OnceCell::new(), told: RefCell::default(), make }
+    }
+
+    /// Warnings about models whose contract is broken, once each.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        self.told.take().into_values().collect()
+    }
+
+    pub(super) fn tell(&self, id: &str, warning: Diagnostic) {
+        self.told.borrow_mut().insert(id.to_owned(), warning);
     }
 
     pub(super) fn with_status(&self, status: &str) -> BTreeSet<String> {
@@ -72,6 +83,15 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// What the model breaks of its earlier contract, where that is asked at all.
+    pub fn broken(&self, r: &Resource<'_>) -> Option<Diagnostic> {
+        if r.kind != "model" || !matches!(self.kind, "modified" | "unmodified" | "modified.contract") {
+            return None;
+        }
+        let find = |document: &'_ Value| document.get("nodes").and_then(|s| s.get(r.id.as_str())).cloned();
+        super::contract::broken(&find(self.now)?, &find(self.before)?)
+    }
+
     pub fn holds(&self, r: &Resource<'_>, manifest: &Manifest) -> bool {
         let section = section(r.kind);
         let find = |document: &Value| document.get(section).and_then(|s| s.get(r.id.as_str())).cloned();

@@ -8,7 +8,7 @@ hex({% for arg in args -%}coalesce(cast({{ arg }} as text), ''){{ " || '|' || " 
 {% macro sqlite__snapshot_merge_sql(target, source, insert_cols) -%}{{ return(dvt_snapshot_update_insert_sql(target, source, insert_cols)) }}{%- endmacro %}
 {# A key lies in its own file, whose name cannot stand there. #}
 {% macro sqlite__dvt_key_relation(call) -%}{{ return(render('{{ (' ~ call ~ ').include(database=false, schema=false) }}')) }}{%- endmacro %}
-{% macro sqlite__dvt_constraint_support(type) -%}{{ return('not_enforced' if type == 'foreign_key' else 'enforced') }}{%- endmacro %}
+{% macro sqlite__dvt_constraint_support(type) -%}{{ return('enforced') }}{%- endmacro %}
 {% macro sqlite__apply_grants(relation, grant_config, should_revoke=True) -%}{{ dvt_no_grants(relation, grant_config) }}{%- endmacro %}
 {# There are no comments. #}
 {% macro sqlite__persist_docs(relation, model, for_relation, for_columns) -%}{%- endmacro %}
