@@ -348,3 +348,21 @@ fn a_change_that_breaks_a_contract_is_warned_of_and_refused_where_it_is_a_versio
     world.write("p/models/s.yml", &schema("integer", "bigint"));
     world.dvt("p", &listed).fails(2, &["`many` breaks the contract", "models/many_v1.sql", "in a new version"]);
 }
+
+#[test]
+fn previews_and_lists_are_dbts() {
+    let world = world(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "select * from {{ ref('a') }}")]);
+    let sql = "select 1.50::decimal(9,2) as d, 3::double as f, timestamp '2024-01-02 03:04:05.5' as t, 1::hugeint as h union all select 2.25, 4, null, 2 order by 1";
+    let text = world.dvt("p", &["-q", "show", "--inline", sql]).ok().out;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[2].starts_with("| 1.50 | 3 | 2024-01-02 03:04:05.5") && lines[3].starts_with("| 2.25 | 4 | "), "{text}");
+    let shown: Value = serde_json::from_str(&world.dvt("p", &["-q", "show", "--inline", sql, "--output", "json"]).ok().out).unwrap();
+    assert_eq!(shown, serde_json::json!({"show": [{"d": 1.5, "f": 3.0, "t": "2024-01-02T03:04:05.500000", "h": 1}, {"d": 2.25, "f": 4.0, "t": null, "h": 2}]}));
+    let listed: Value = serde_json::from_str(&world.dvt("p", &["-q", "ls", "-s", "b", "--output", "json"]).ok().out).unwrap();
+    assert_eq!(listed["direct_parents"], serde_json::json!(["model.p.a"]));
+    // A path of the project file that no resource lies under is told by the name that dbt gives it.
+    let project = std::fs::read_to_string(world.path("p/dbt_project.yml")).unwrap();
+    world.write("p/dbt_project.yml", &format!("{project}models: {{p: {{nowhere: {{+tags: [x]}}}}}}\n"));
+    assert!(world.dvt("p", &["parse"]).ok().all().contains("models.p.nowhere"));
+    world.dvt("p", &["parse", "--warn-error-options", "{error: [UnusedResourceConfigPath]}"]).fails(2, &["models.p.nowhere"]);
+}

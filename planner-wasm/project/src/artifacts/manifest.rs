@@ -145,10 +145,12 @@ impl Writer<'_> {
         let database = named.map_or_else(|| node.database.clone(), |r| r.database.clone()).or_else(|| own.and_then(|t| t.database.clone()));
         let raw = if node.resource_type == ResourceType::Snapshot { node.raw_code.as_str() } else { node.raw_code.trim() };
         let docs = node.config.get("docs").filter(|d| d.is_object()).cloned().unwrap_or_else(|| json!({"show": true, "node_color": null}));
-        let algorithm = match () {
-            () if node.checksum.is_empty() || generic.is_some() => "none",
-            () if node.checksum == node.path => "path",
-            () => "sha256",
+        let algorithm = if node.checksum.is_empty() || generic.is_some() {
+            "none"
+        } else if node.checksum == node.path {
+            "path"
+        } else {
+            "sha256"
         };
         let checksum = if algorithm == "none" { "" } else { &node.checksum };
         let Value::Object(mut out) = json!({
