@@ -281,6 +281,36 @@ fn log_readers_get_dbts_events_with_codes_and_node_info() {
 }
 
 #[test]
+fn packages_land_in_a_folder_of_their_own_and_nowhere_else() {
+    let world = world(&[("lib/dbt_project.yml", "name: lib\nversion: '1'\n"), ("packages.yml", "packages: [{local: lib}]\n")]);
+    world.write("beside/kept.txt", "x");
+    for path in ["..", "models/../..", ".", "models/.."] {
+        world.write("p/dbt_project.yml", &format!("name: p\nprofile: p\nversion: '1'\npackages-install-path: {path}\n"));
+        world.dvt("p", &["deps"]).fails(2, &["packages-install-path"]);
+        assert!(world.path("beside/kept.txt").is_file() && world.path("p/packages.yml").is_file(), "{path}");
+    }
+    world.write("p/dbt_project.yml", "name: p\nprofile: p\nversion: '1'\n");
+    world.write("p/lib/dbt_project.yml", "name: ../../escaped\nversion: '1'\n");
+    world.dvt("p", &["deps"]).fails(2, &["calls itself `../../escaped`"]);
+    assert!(!world.path("escaped").exists());
+}
+
+#[test]
+fn a_test_keeps_its_failures_also_when_the_parse_was_kept_without() {
+    let world = world(&[("models/a.sql", "select 1 as id union all select 1"), ("models/s.yml", "models: [{name: a, columns: [{name: id, data_tests: [unique]}]}]\n")]);
+    world.dvt("p", &["build"]).fails(1, &["unique_a_id"]);
+    world.dvt("p", &["test", "--store-failures"]).fails(1, &["dev_dbt_test__audit"]);
+}
+
+#[test]
+fn a_schema_that_a_macro_does_not_name_is_left_out() {
+    let world = world(&[("models/a.sql", "select 1 as id"), ("macros/m.sql", "{% macro generate_schema_name(name, node) %}{{ return(none) }}{% endmacro %}")]);
+    world.dvt("p", &["parse"]).ok();
+    let node = &json(&world, "p/target/manifest.json")["nodes"]["model.p.a"];
+    assert_eq!(node["relation_name"], "\"wh\".\"a\"");
+}
+
+#[test]
 fn options_come_from_the_line_then_the_environment_then_the_project() {
     let world = world(&[("models/a.sql", "select 1 as id"), ("dbt_project.yml", "name: p\nprofile: p\nversion: '1'\nflags: {indirect_selection: empty, log_format: json}\n")]);
     world.write("p/models/s.yml", "models: [{name: a, columns: [{name: id, data_tests: [unique]}]}]\n");
@@ -300,7 +330,22 @@ fn options_come_from_the_line_then_the_environment_then_the_project() {
     for (words, code) in [(&["run", "-s", "none"][..], 0), (&["--warn-error", "run", "-s", "none"], 2), (&["run", "-s", "none", "--warn-error-options", "{error: [NoNodesForSelectionCriteria]}"], 2)] {
         world.dvt("p", words).fails(code, &["none"]);
     }
+    // Short ones together, the last with a value.
+    world.write("p/models/more.sql", "{{ config(materialized='incremental') }} select {{ 1 if flags.FULL_REFRESH else 0 }} as whole");
+    world.dvt("p", &["run", "-s", "more"]).ok();
+    let said = world.dvt("p", &["--log-format", "text", "run", "-qfs", "more"]).ok();
+    assert!(!said.all().contains("Done."), "{}", said.all());
+    let shown = world.dvt("p", &["-q", "--log-format", "text", "show", "--inline", "select count(*) as n, max(whole) as whole from {{ ref('more') }}", "--output", "json"]).ok();
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!((&shown["show"][0]["n"], &shown["show"][0]["whole"]), (&Value::from(1), &Value::from(1)), "{shown}");
     world.dvt("p", &["run", "--no-such-option"]).fails(2, &["--no-such-option"]);
+    for wrong in ["columns: [{name: id, dimension: 5}]", "columns: [{name: id, entity: [time]}]", "derived_semantics: {dimensions: [1]}"] {
+        world.write("p/models/t.yml", &format!("models: [{{name: more, semantic_model: true, {wrong}}}]\n"));
+        world.dvt("p", &["--log-format", "text", "parse"]).fails(2, &["DVT1006", "models/t.yml"]);
+    }
+    for file in ["p/models/t.yml", "p/models/more.sql"] {
+        std::fs::remove_file(world.path(file)).unwrap();
+    }
     world.dvt("p", &["run", "-s", "tagg:x"]).fails(2, &["DVT2201", "did you mean `tag:`?"]);
     // The file has everything, whatever the console shows.
     world.dvt("p", &["--no-write-json", "-q", "--log-format", "text", "--log-format-file", "debug", "--log-path", "elsewhere", "run"]).ok();

@@ -31,7 +31,7 @@ test("a federated model shows what each source is asked, what stayed and why, an
   const { page, context } = await opened();
   await openModel(page, "customer_revenue");
   assert.match(await badge(page), /Federates on duckdb.*Reads crm and sales.*lands in warehouse/s);
-  const orders = await page.textContent('[aria-label="main.stg_orders on sales"]');
+  const orders = await page.textContent('[aria-label="sales.main.stg_orders on sales"]');
   assert.match(orders, /4 of 5 columns · table of 150,000 rows/);
   assert.match(orders, /"ordered_on" >= DATE '1995-01-01'/);
   assert.match(orders, /upper\(o\.status\) = 'F'.*DVT005.*not known to mean the same/s);
@@ -54,7 +54,7 @@ test("a filter typed into a model stands in the pushed SQL", async () => {
   const { page, context } = await opened();
   await openFile(page, "models/marts/brand_revenue.sql");
   await type(page, (await textOf(page)).replace("group by", "  and p.brand = 'Brand#12'\ngroup by"));
-  assert.match(await page.textContent('[aria-label="main.stg_parts on parts"] .sql'), /WHERE "brand" = 'Brand#12'/);
+  assert.match(await page.textContent('[aria-label="parts.main.stg_parts on parts"] .sql'), /WHERE "brand" = 'Brand#12'/);
   await shot(page, "filter");
   await context.close();
 });
@@ -66,7 +66,7 @@ test("a column added upstream can be used downstream before anything was built",
   await openFile(page, "models/marts/daily_orders.sql");
   await type(page, "select o.clerk, count(*) as n from {{ ref('stg_orders') }} o join {{ ref('stg_customers') }} c on c.customer_id = o.customer_id where o.clerk = 'x' group by all");
   assert.deepEqual(await problems(page), []);
-  assert.match(await page.textContent('[aria-label="main.stg_orders on sales"] .sql'), /WHERE "clerk" = 'x'/);
+  assert.match(await page.textContent('[aria-label="sales.main.stg_orders on sales"] .sql'), /WHERE "clerk" = 'x'/);
   await type(page, "select o.clerkk from {{ ref('stg_orders') }} o join {{ ref('stg_customers') }} c on c.customer_id = o.customer_id");
   assert.deepEqual(await problems(page).then((p) => p.map((x) => [x.code, x.place])), [["DVT010", "models/marts/daily_orders.sql:1:10"]]);
   await context.close();
@@ -159,7 +159,7 @@ test("without pushdown whole tables are read, and the difference is shown", asyn
   assert.match(await plan(page), /17 of 28columns are read/);
   await page.click(".switch");
   assert.match(await page.textContent(".sums"), /28columns read, instead of 17/);
-  const orders = await page.textContent('[aria-label="main.stg_orders on sales"]');
+  const orders = await page.textContent('[aria-label="sales.main.stg_orders on sales"]');
   assert.match(orders, /"total_price".*with pushdown.*"ordered_on" >= DATE/s);
   await shot(page, "no-pushdown");
   await context.close();
@@ -265,7 +265,7 @@ test("the newest edit wins", async () => {
     await page.keyboard.press("Control+a");
     await page.keyboard.insertText(good.replace("group by", `and p.brand = 'Brand#${n}'\ngroup by`));
   }
-  await page.waitForFunction(() => document.querySelector('[aria-label="main.stg_parts on parts"] .sql')?.textContent.includes("Brand#12'"), null, { timeout: 15_000 });
+  await page.waitForFunction(() => document.querySelector('[aria-label="parts.main.stg_parts on parts"] .sql')?.textContent.includes("Brand#12'"), null, { timeout: 15_000 });
   await context.close();
 });
 

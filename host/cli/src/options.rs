@@ -161,7 +161,8 @@ impl Switch {
         let ours = words.iter().skip(1).filter_map(|w| w.to_str()).take_while(|w| *w != "--").filter_map(|word| {
             let short = self.short.is_some_and(|s| {
                 let letters = word.strip_prefix('-').filter(|l| !l.starts_with('-') && !l.is_empty());
-                letters.is_some_and(|l| l.chars().all(|c| SWITCHES.iter().any(|o| o.short == Some(c))) && l.contains(s))
+                // A letter that takes a value ends the switches before it.
+                letters.is_some_and(|l| l.chars().take_while(|c| SWITCHES.iter().any(|o| o.short == Some(*c))).any(|c| c == s))
             });
             if word == yes || short { Some(true) } else { (word == no || (self.name == "use-colors" && word == "--no-color")).then_some(false) }
         });

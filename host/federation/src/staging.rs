@@ -10,24 +10,7 @@ use dvt_project::RelationName;
 /// `limit` is the product's identifier length in bytes, 0 for none; a long name is cut and told apart by a hash.
 pub fn staging_name(relation: &RelationName, run: &str, limit: usize) -> RelationName {
     let run: String = run.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    let suffix = format!("__dvt_{run}");
-    let room = if limit == 0 { usize::MAX } else { limit.saturating_sub(suffix.len()) };
-    let identifier = if relation.identifier.len() <= room {
-        relation.identifier.clone()
-    } else {
-        let hash = format!("{:08x}", fold(&relation.identifier));
-        let mut end = room.saturating_sub(hash.len());
-        while !relation.identifier.is_char_boundary(end) {
-            end -= 1;
-        }
-        format!("{}{hash}", &relation.identifier[..end])
-    };
-    RelationName { identifier: format!("{identifier}{suffix}"), ..relation.clone() }
-}
-
-/// FNV-1a: two long names that share their start stay two names.
-fn fold(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    relation.beside(&format!("__dvt_{run}"), limit)
 }
 
 /// `columns` are name and DDL type.

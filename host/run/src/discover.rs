@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use dvt_diagnostic::{Code, Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub const PROJECT_FILES: [&str; 2] = ["dbt_project.yml", "dvt_project.yml"];
 
@@ -67,6 +67,21 @@ pub fn target_folder(settings: &Settings) -> Result<PathBuf, Diagnostic> {
     let named = settings.text("target_path").map(str::to_owned);
     let named = named.or_else(|| project_key(settings, "target-path").and_then(|v| v.as_str().map(str::to_owned)));
     Ok(root.join(named.unwrap_or_else(|| "target".to_owned())))
+}
+
+/// A path with its `.` and `..` taken out, by its text alone: what it names need not be there.
+pub fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
 }
 
 /// A key of the project file before anything is rendered; problems are told when the project is loaded.

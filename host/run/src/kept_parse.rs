@@ -18,7 +18,7 @@ impl KeptParse {
         if !settings.on("partial_parse") {
             return Self { path: None };
         }
-        let named = ["DBT_ENGINE_TARGET_PATH", "DBT_TARGET_PATH"].iter().find_map(|n| settings.env(n)).map(str::to_owned);
+        let named = settings.text("target_path").map(str::to_owned);
         let folder = named.or_else(|| target_path(input)).unwrap_or_else(|| "target".to_owned());
         Self { path: Some(root.join(folder).join(FILE)) }
     }

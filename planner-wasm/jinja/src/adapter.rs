@@ -249,6 +249,12 @@ impl Object for Adapter {
                 let text = need_text(method, "identifier", identifier)?;
                 Ok(Value::from(format!("{open}{}{close}", text.replace(close.as_str(), &close.repeat(2)))))
             }
+            "dvt_beside" => {
+                let [identifier, suffix] = bind(method, ["identifier", "suffix"], args)?;
+                let limit = scope.adapter_facts(self.target()).map_or(0, |f| f.name_limit);
+                let name = RelationName { identifier: need_text(method, "identifier", identifier)?, ..RelationName::default() };
+                Ok(Value::from(name.beside(&need_text(method, "suffix", suffix)?, limit).identifier))
+            }
             "quote_seed_column" => {
                 let [column, config] = bind(method, ["column", "quote_config"], args)?;
                 let text = need_text(method, "column", column)?;

@@ -269,8 +269,7 @@ impl Object for Function {
                 found.map(|d| Value::from(d.text.as_str())).ok_or_else(|| fail(Code::PropertyInvalid, format!("no docs block is named `{}`", names.join("."))))
             }
             "write" => {
-                let [payload] = bind("write", ["payload"], args)?;
-                let _ = payload;
+                let [_] = bind("write", ["payload"], args)?;
                 Ok(Value::from(""))
             }
             "debug" => Ok(Value::from("")),

@@ -85,6 +85,8 @@ pub struct Relation {
     pub marks: Option<Arc<Marks>>,
     /// Prints as a subquery of some of its rows; `.render()` prints the name alone.
     pub wrap: Option<Wrap>,
+    /// Such a subquery stands without a name, so that the query may give it one.
+    pub nameless: bool,
 }
 
 /// Which rows of a relation are read.
@@ -97,14 +99,15 @@ pub enum Wrap {
 
 impl Wrap {
     /// The text before and after the relation's name.
-    fn around(&self, name: &str) -> (String, String) {
+    fn around(&self, name: Option<&str>) -> (String, String) {
+        let named = |prefix: &str| name.map(|n| format!(" {prefix}{n}")).unwrap_or_default();
         match self {
-            Self::Empty => ("(select * from ".to_owned(), format!(" where false limit 0) _dbt_limit_subq_{name}")),
+            Self::Empty => ("(select * from ".to_owned(), format!(" where false limit 0){}", named("_dbt_limit_subq_"))),
             Self::Window { field, start, end } => {
                 let from = start.as_ref().map(|s| format!("{field} >= {s}"));
                 let to = end.as_ref().map(|e| format!("{field} < {e}"));
                 let tests: Vec<String> = from.into_iter().chain(to).collect();
-                ("(select * from ".to_owned(), format!(" where {}) _dbt_et_filter_subq_{name}", tests.join(" and ")))
+                ("(select * from ".to_owned(), format!(" where {}){}", tests.join(" and "), named("_dbt_et_filter_subq_")))
             }
         }
     }
@@ -194,7 +197,7 @@ impl Object for Relation {
     }
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rendered = Relation::render(self);
-        let around = self.wrap.as_ref().map(|w| w.around(self.cte.as_deref().unwrap_or(&self.name.identifier)));
+        let around = self.wrap.as_ref().map(|w| w.around((!self.nameless).then(|| self.cte.as_deref().unwrap_or(&self.name.identifier))));
         if let Some((before, _)) = &around {
             f.write_str(before)?;
         }

@@ -180,6 +180,7 @@ impl Scope {
             cte: None,
             marks: self.marks.clone(),
             wrap: None,
+            nameless: facts.is_some_and(|f| f.nameless_subqueries),
         }
     }
 

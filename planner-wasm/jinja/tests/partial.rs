@@ -49,7 +49,7 @@ impl Numbers {
 
 fn edit(input: &mut ProjectInput, numbers: &mut Numbers) {
     let pick = |n: &mut Numbers, of: &[&str]| of[n.below(of.len())].to_owned();
-    match numbers.below(14) {
+    match numbers.below(15) {
         0 => drop(input.files.insert("models/a.sql".into(), format!("select {} as d", numbers.below(3)))),
         1 => drop(input.files.insert("models/b.sql".into(), format!("select * from {{{{ ref('{}') }}}}", pick(numbers, &["a", "nowhere", "codes"])))),
         2 => drop(input.files.insert("macros/m.sql".into(), format!("{{% macro half(x) %}}{{{{ x }}}} / {}{{% endmacro %}}", 2 + numbers.below(2)))),
@@ -63,6 +63,7 @@ fn edit(input: &mut ProjectInput, numbers: &mut Numbers) {
         10 => drop(input.files.insert("models/d.md".into(), format!("{{% docs grain %}}{}{{% enddocs %}}", numbers.below(3)))),
         11 => drop(input.files.insert("dbt_project.yml".into(), format!("name: shop\nprofile: p\nvars: {{day: monday}}\nmodels: {{+materialized: {}}}\n", pick(numbers, &["table", "view"])))),
         12 => drop(input.invocation.flags.insert("full_refresh".into(), json!(numbers.below(2) == 1))),
+        13 => drop(input.invocation.flags.insert("store_failures".into(), json!(numbers.below(2) == 1))),
         _ => input.invocation.id = numbers.below(99).to_string(),
     }
 }

@@ -31,7 +31,7 @@ pub struct DialectSheet {
     /// How it writes what others mean; absent: it is no compute's dialect.
     #[serde(default)]
     pub compute: Option<Writes>,
-    /// How profiles and relations of the product look; `dialect` and `quote` are filled from above.
+    /// How profiles and relations of the product look; `dialect`, `quote` and `name_limit` are filled from above.
     #[serde(default)]
     pub profile: AdapterFacts,
 }
@@ -134,6 +134,7 @@ impl DialectSheet {
     fn finished(mut sheet: Self) -> Result<Self, Diagnostic> {
         sheet.profile.dialect.clone_from(&sheet.name);
         sheet.profile.quote.clone_from(&sheet.quote);
+        sheet.profile.name_limit = sheet.name_limit;
         Ok(sheet)
     }
 

@@ -92,6 +92,12 @@ pub struct AdapterFacts {
     pub secret_keys: Vec<String>,
     /// Alias to canonical profile key (`pass` → `password`).
     pub key_aliases: BTreeMap<String, String>,
+    /// The longest name of a relation in bytes; 0 where none is too long.
+    #[serde(default)]
+    pub name_limit: usize,
+    /// Whether a query in FROM stands without a name of its own, so that one may follow it.
+    #[serde(default)]
+    pub nameless_subqueries: bool,
     /// Parents in macro dispatch, nearest first (redshift → [postgres]).
     pub dispatch_parents: Vec<String>,
 }

@@ -41,6 +41,29 @@ pub struct RelationName {
     pub identifier: String,
 }
 
+impl RelationName {
+    /// A relation beside this one: the identifier with `suffix`. `limit` is the product's length of a name in bytes, 0
+    /// for none; a long name is cut and told apart by a hash of the whole, so that two of one start stay two.
+    #[must_use]
+    pub fn beside(&self, suffix: &str, limit: usize) -> Self {
+        let room = if limit == 0 { usize::MAX } else { limit.saturating_sub(suffix.len()) };
+        let own = &self.identifier;
+        let start = if own.len() <= room {
+            own.clone()
+        } else {
+            // FNV-1a.
+            let hash = own.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+            let hash = format!("{hash:08x}");
+            let mut end = room.saturating_sub(hash.len());
+            while !own.is_char_boundary(end) {
+                end -= 1;
+            }
+            format!("{}{hash}", &own[..end])
+        };
+        Self { identifier: format!("{start}{suffix}"), ..self.clone() }
+    }
+}
+
 /// A relation together with the target that holds it: the identity of SPEC T10.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RelationRef {

@@ -39,6 +39,7 @@ pub fn static_call(text: &str) -> Option<StaticCall> {
 
 /// The keyword arguments of the first `config(…)` of a template, each as text in one spelling; a plain string is itself.
 pub fn config_call(template: &str) -> Map<String, Value> {
+    let template = &without_comments(template);
     let mut from = 0;
     while let Some(at) = template[from..].find("config") {
         let start = from + at;
@@ -64,6 +65,17 @@ fn unrendered(value: &str) -> Value {
         Some(Value::String(text)) => Value::String(text),
         _ => Value::String(respelled(value)),
     }
+}
+
+/// A template without its `{# … #}`.
+fn without_comments(template: &str) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, comment)) = rest.split_once("{#") {
+        out.push_str(before);
+        rest = comment.split_once("#}").map_or("", |(_, after)| after);
+    }
+    out + rest
 }
 
 /// What a character of template text is, brackets and quotes counted.
@@ -145,14 +157,16 @@ fn literal(text: &str) -> Option<Value> {
         let mut out = String::new();
         let mut escaped = false;
         for c in inner.chars() {
-            match (escaped, c) {
+            match (std::mem::take(&mut escaped), c) {
                 (false, '\\') => escaped = true,
                 (false, c) if c == quote => return None,
                 (true, 'n') => out.push('\n'),
                 (true, 't') => out.push('\t'),
+                (true, 'r') => out.push('\r'),
+                // As Python: what is no escape stays as it is.
+                (true, c) if !matches!(c, '\\' | '\'' | '"') => out.extend(['\\', c]),
                 (_, c) => out.push(c),
             }
-            escaped = !escaped && c == '\\';
         }
         return Some(Value::String(out));
     }
@@ -250,5 +264,11 @@ mod tests {
             Value::Object(found),
             json!({"tags": "['a', 'b']", "meta": "{'x': 1}", "enabled": "var('on')", "alias": "z", "n": "1", "t": "True"})
         );
+    }
+
+    #[test]
+    fn a_comments_config_is_none_and_escapes_are_pythons() {
+        let found = config_call(r#"{# {{ config(alias='old') }} #}{{ config(alias='b\'c', a='x\ny', b='back\\slash', c='\d') }}"#);
+        assert_eq!(Value::Object(found), json!({"alias": "b'c", "a": "x\ny", "b": "back\\slash", "c": "\\d"}));
     }
 }

@@ -60,6 +60,28 @@ fn a_merge_that_would_update_one_row_by_two_is_refused_and_predicates_bound_what
 }
 
 #[test]
+fn long_names_of_one_start_never_share_a_work_table() {
+    let long = "a".repeat(52);
+    let place = Place::with(&[]);
+    for i in 1..=6 {
+        // They run at once: the one that began first ends last.
+        place.world.write(
+            &format!("p/models/{long}_{i}.sql"),
+            &format!("{{{{ config(materialized='{}') }}}} {{{{ 'select {i} as n, sleep(0.{}) as s' if target.type == 'mysql' else 'select {i} as n' }}}}", if i % 2 == 0 { "incremental" } else { "table" }, 7 - i),
+        );
+    }
+    for product in PRODUCTS {
+        for run in 1..=2 {
+            place.on(product, &["run", "--threads", "6"]).ok();
+            for i in 1..=6 {
+                let expected = vec![i.to_string(); if i % 2 == 0 { run } else { 1 }];
+                assert_eq!(place.lines(product, &format!("select n from {long}_{i}")), expected, "{i} on {product}");
+            }
+        }
+    }
+}
+
+#[test]
 fn columns_that_come_and_go_are_ignored_appended_synced_or_refused() {
     let source = "select 1 as id, nullif('a', '') as gone{{ ', nullif(5, 0) as added' if var('run') == 2 }}".replace(", nullif('a', '') as gone", "{{ \", nullif('a', '') as gone\" if var('run') == 1 or var('keep', true) }}");
     let place = Place::with(&[]);
@@ -144,6 +166,12 @@ fn empty_and_sample_read_fewer_rows() {
         place.on(product, &["run"]).ok();
         place.on(product, &["run", "-s", "copied", "--empty"]).ok();
         assert_eq!(place.lines(product, "select count(*) from copied"), ["0"], "{product}");
+        place.on(product, &["run", "-s", "copied", "--sample", "{start: 2024-01-02, end: 2024-01-03}"]).ok();
+        assert_eq!(place.lines(product, "select id from copied"), ["3", "4"], "{product}");
+    }
+    // Where the product lets a query in FROM go without a name, the text may give it one.
+    place.world.write("p/models/copied.sql", "{{ config(materialized='table') }} select t.id from {{ ref('timed') }} t join {{ ref('timed') }} as u on t.id = u.id");
+    for product in ["duckdb", "sqlite"] {
         place.on(product, &["run", "-s", "copied", "--sample", "{start: 2024-01-02, end: 2024-01-03}"]).ok();
         assert_eq!(place.lines(product, "select id from copied"), ["3", "4"], "{product}");
     }

@@ -128,4 +128,9 @@ fn a_unit_test_says_what_it_lacks() {
     place.dvt(&["test"]).fails(1, &["gives no rows for `model.p.raw`", "models/u.yml"]);
     place.world.write("p/models/u.yml", &unit("[{input: ref('raw'), rows: [{ident: 1}]}]"));
     place.dvt(&["test"]).fails(1, &["the column 'ident'", "its columns are: id, name, amount"]);
+    // A column that only a later row names would be compared for none.
+    let uneven = "unit_tests: [{name: u, model: doubled, given: [{input: ref('raw'), rows: [{id: 1}, {id: 2}]}], expect: {rows: [{id: 2}, {id: 4, more: wrong}]}}]\n";
+    place.world.write("p/models/doubled.sql", "select id * 2 as id, 'q' as more from {{ ref('raw') }}");
+    place.world.write("p/models/u.yml", uneven);
+    place.dvt(&["test"]).fails(1, &["DVT1006", "id and id, more"]);
 }

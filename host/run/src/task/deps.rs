@@ -174,8 +174,8 @@ fn place(root: PathBuf, strings: &YamlStrings) -> Result<Place, Diagnostic> {
         Some(y) => strings.render(y.as_str().unwrap_or_default(), &y.span)?.as_str().unwrap_or_default().to_owned(),
         None => String::new(),
     };
-    let install = root.join(if install.is_empty() { "dbt_packages" } else { &install });
-    if install == root || root.starts_with(&install) {
+    let install = discover::plain(&root.join(if install.is_empty() { "dbt_packages" } else { &install }));
+    if discover::plain(&root).starts_with(&install) {
         return Err(Diagnostic::error(Code::ProjectInvalid, "packages-install-path must be a folder of its own"));
     }
     Ok(Place { root, name, install })

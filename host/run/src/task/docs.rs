@@ -61,7 +61,7 @@ impl Task {
             let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
             let parts: Vec<String> = ["manifest", "catalog", "dvt_manifest"]
                 .iter()
-                .filter_map(|name| Some(format!("{name}: {}", read(&format!("{name}.json"))?.replace("</", "<\\/"))))
+                .filter_map(|name| Some(format!("{name}: {}", read(&format!("{name}.json"))?.replace('<', "\\u003c"))))
                 .collect();
             artifacts.page("static_index.html", &PAGE.replace(DATA, &parts.join(", "))).map_err(one)?;
         }

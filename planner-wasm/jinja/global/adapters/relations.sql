@@ -57,16 +57,16 @@ create view {{ relation }} as (
   {{ return(adapter.dispatch('make_intermediate_relation', 'dbt')(base_relation, suffix)) }}
 {%- endmacro %}
 {% macro default__make_intermediate_relation(base_relation, suffix) -%}
-  {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier[:50] ~ suffix}, type='table')) }}
+  {{ return(base_relation.incorporate(path={'identifier': adapter.dvt_beside(base_relation.identifier, suffix)}, type='table')) }}
 {%- endmacro %}
 {% macro make_temp_relation(base_relation, suffix='__dbt_tmp') -%}
   {{ return(adapter.dispatch('make_temp_relation', 'dbt')(base_relation, suffix)) }}
 {%- endmacro %}
 {% macro default__make_temp_relation(base_relation, suffix) -%}
-  {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier[:50] ~ suffix}, type='table')) }}
+  {{ return(base_relation.incorporate(path={'identifier': adapter.dvt_beside(base_relation.identifier, suffix)}, type='table')) }}
 {%- endmacro %}
 {% macro make_backup_relation(base_relation, backup_relation_type='table', suffix='__dbt_backup') -%}
-  {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier[:50] ~ suffix}, type=backup_relation_type)) }}
+  {{ return(base_relation.incorporate(path={'identifier': adapter.dvt_beside(base_relation.identifier, suffix)}, type=backup_relation_type)) }}
 {%- endmacro %}
 
 {% macro get_columns_in_relation(relation) -%}{{ return(adapter.get_columns_in_relation(relation)) }}{%- endmacro %}

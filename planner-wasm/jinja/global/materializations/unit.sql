@@ -8,6 +8,10 @@
     {%- for column in columns -%}{%- do shown.append(column['name'] | lower) -%}{%- endfor -%}
   {%- elif rows -%}
     {%- for name in rows[0] -%}{%- do shown.append(name | lower) -%}{%- endfor -%}
+    {#- A column that one row leaves out is compared for none or for all: it would pass unseen. -#}
+    {%- for row in rows if (row | map('lower') | sort | list) != (shown | sort | list) -%}
+      {{ __dvt_fail('DVT1006', 'the rows for ' ~ what ~ ' name different columns: ' ~ (shown | join(', ')) ~ ' and ' ~ (row | join(', ')), 'name the same columns in every row; null is a value') }}
+    {%- endfor -%}
   {%- endif -%}
   {%- set selects = [] -%}
   {%- for row in (rows or [{}]) -%}

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes whenever the bytes mean something else.
-const FORMAT: &str = concat!("dvt parse 1 ", env!("CARGO_PKG_VERSION"));
+const FORMAT: &str = concat!("dvt parse 2 ", env!("CARGO_PKG_VERSION"));
 
 /// What an earlier parse left.
 pub struct Earlier {
@@ -40,7 +40,7 @@ pub fn print(input: &ProjectInput) -> [u8; 32] {
         part(path);
         part(text);
         any_variable |= !variables(text, &mut names);
-        flags |= text.contains("flags") || text.contains("invocation_args_dict");
+        flags |= ["flags", "invocation_args_dict", "should_store_failures"].iter().any(|word| text.contains(word));
     }
     for (adapter, files) in &input.adapter_packages {
         part(adapter);
@@ -59,6 +59,8 @@ pub fn print(input: &ProjectInput) -> [u8; 32] {
     part(&json(&input.vars));
     part(&json(&input.adapters));
     part(&json(&(&input.target, &input.profile, &input.compute, input.full_refresh, &input.implicit_compute)));
+    // It gives tests a relation.
+    part(&json(&input.invocation.flags.get("store_failures")));
     if flags {
         part(&input.invocation.which);
         part(&json(&input.invocation.flags));

@@ -237,8 +237,7 @@ pub fn install_functions(env: &mut Environment<'static>) {
     });
     env.add_function("tojson", |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
         let args = plain(&args);
-        let [value, default, sort] = bind("tojson", ["value", "default", "sort_keys"], &args)?;
-        let _ = default;
+        let [value, _, sort] = bind("tojson", ["value", "default", "sort_keys"], &args)?;
         Ok(Value::from(dumps(&value.unwrap_or_default(), None, sort.is_some_and(|s| s.is_true()))))
     });
     env.add_function("fromyaml", |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
@@ -249,8 +248,9 @@ pub fn install_functions(env: &mut Environment<'static>) {
     });
     env.add_function("toyaml", |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
         let args = plain(&args);
-        let [value, default, _sort] = bind("toyaml", ["value", "default", "sort_keys"], &args)?;
-        Ok(serde_yaml::to_string(&to_json(&value.unwrap_or_default())).map_or_else(|_| default.unwrap_or_else(|| Value::from(())), Value::from))
+        let [value, default, sort] = bind("toyaml", ["value", "default", "sort_keys"], &args)?;
+        let written = super::yaml::dump(&to_json(&value.unwrap_or_default()), sort.is_some_and(|s| s.is_true()));
+        Ok(written.map_or_else(|_| default.unwrap_or_else(|| Value::from(())), Value::from))
     });
     for strict in [false, true] {
         let set = move |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {

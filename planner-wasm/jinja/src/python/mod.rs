@@ -9,6 +9,7 @@ mod operators;
 mod regexes;
 mod set;
 mod strings;
+mod yaml;
 mod zone_table;
 mod zones;
 

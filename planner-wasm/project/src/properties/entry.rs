@@ -43,7 +43,7 @@ impl Reader<'_> {
             self.yaml_snapshot(map, &name, out)?;
         }
         if let Some(versions) = map.get("versions").and_then(Yaml::as_list).filter(|v| !v.is_empty() && kind == PatchKind::Model) {
-            return self.versions(map, &name, versions, span, out);
+            return self.versions(map, &name, versions, out);
         }
         let folded: &[&str] = if kind == PatchKind::Macro { &["meta", "docs"] } else { &FOLDED };
         let (config, unrendered_config) = self.configs_of(map, folded)?;
@@ -79,7 +79,7 @@ impl Reader<'_> {
     }
 
     /// One patch for each version, keyed by the file that defines it.
-    fn versions(&mut self, map: &YamlMap, name: &str, versions: &[Yaml], span: Span, out: &mut Properties) -> Result<(), Diagnostic> {
+    fn versions(&mut self, map: &YamlMap, name: &str, versions: &[Yaml], out: &mut Properties) -> Result<(), Diagnostic> {
         let mut read: Vec<(Value, &YamlMap, Span)> = Vec::new();
         for entry in versions {
             let version = entry.as_map().ok_or_else(|| self.invalid("a version must be a mapping with `v`", &entry.span))?;
@@ -147,7 +147,6 @@ impl Reader<'_> {
             };
             insert(patch, &stem, "models", out)?;
         }
-        let _ = span;
         Ok(())
     }
 

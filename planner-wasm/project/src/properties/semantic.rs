@@ -186,8 +186,7 @@ impl Reader<'_> {
             },
             "exports": exports, "description": given.get("description"), "label": given.get("label"), "metadata": null
         });
-        if let Some(cache) = config.get("cache").filter(|c| c.get("enabled").is_none()).cloned() {
-            let _ = cache;
+        if config.get("cache").is_some_and(|c| c.get("enabled").is_none()) {
             config.insert("cache".into(), json!({"enabled": false}));
         }
         let span = map.get("name").map_or(&entry.span, |y| &y.span).clone();
@@ -203,6 +202,12 @@ impl Reader<'_> {
         if given == Value::Bool(false) || given.get("enabled") == Some(&Value::Bool(false)) {
             return Ok(());
         }
+        for (column, kind) in patch.columns.values().flat_map(|c| [(c, "dimension"), (c, "entity")]) {
+            if column.extra.get(kind).is_some_and(|v| !v.is_null() && !v.is_string() && !v.is_object()) {
+                let message = format!("`{kind}` of the column `{}` of `{}` is neither a word nor a mapping", column.name, patch.name);
+                return Err(self.invalid(&message, &yaml.span).hint(format!("write `{kind}: {{name: …, type: …}}`")));
+            }
+        }
         let name = given.get("name").and_then(Value::as_str).unwrap_or(&patch.name).to_owned();
         let mut own = Map::new();
         for key in ["enabled", "group"] {
@@ -211,6 +216,10 @@ impl Reader<'_> {
         own.extend(given.get("config").and_then(|c| c.get("meta")).map(|m| ("meta".to_owned(), m.clone())));
         let derived = map.get("derived_semantics").map(|y| rendered(y, self.render, &|_| false)).transpose()?.unwrap_or_default();
         let more = |key: &str| derived.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        if let Some(wrong) = ["dimensions", "entities"].iter().flat_map(|key| more(key)).find(|v| !v.is_object()) {
+            let message = format!("`{wrong}` below `derived_semantics` of `{}` is no mapping", patch.name);
+            return Err(self.invalid(&message, map.get("derived_semantics").map_or(&yaml.span, |y| &y.span)).hint("start each entry with `- name:`"));
+        }
         let mut dimensions: Vec<Value> = patch.columns.values().filter_map(column_dimension).collect();
         dimensions.extend(more("dimensions").iter().map(|d| {
             let mut d = d.clone();
