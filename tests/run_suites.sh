@@ -39,7 +39,8 @@ suite "contract" cargo test --no-fail-fast "${flags[@]}" -p dvt-plugin-host
 suite "plugins by strangers" cargo run -q "${flags[@]}" -p xtask -- outsider
 suite "their own tests" cargo test --release --locked --ignore-rust-version --manifest-path tests/outsider/Cargo.toml --target-dir "$CARGO_TARGET_DIR/outsider" -p facts -p wire-postgres
 suite "drivers on real servers" cargo test --no-fail-fast "${flags[@]}" -p dvt-engine -p dvt-federation
-suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests
+suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests -- --skip random_queries_
+suite "random queries" cargo test "${flags[@]}" -p dvt-tests --test random_queries
 suite "dbt conformance" "${DBT_VENV:-$HOME/.cache/dvt/dbt-1.12.6}/bin/python" tests/artifacts/compare.py --dvt "$CARGO_TARGET_DIR/release/dvt" --schemas ../shared/schemas tests/projects/conformance_*
 suite "browser module and page" make -s playground-page
 suite "native planner" cargo build "${flags[@]}" -p dvt-planner-session --example explain

@@ -183,11 +183,13 @@ fn federated(
     let mut compute = Compute::open(context.settings).map_err(compute_error)?;
     let mut senders = Vec::new();
     for scan in &plan.scans {
-        // The engine may scan a view twice where the text names it once (a CTE read twice and inlined), so
-        // with a CTE the rows are kept. A second read of a stream that was not kept is an error, never empty.
+        // The engine may scan a view twice where the text names it once (a CTE read twice and inlined, a window turned
+        // into a join of its input with its groups), so with these the rows are kept. A second read of a stream that was
+        // not kept is an error, never empty.
         // What comes from the target itself is read to its end before anything is written there: some products let
         // nobody write a file while it is read.
-        let kept = residual.sql.to_lowercase().contains("with") || scan.source == plan.target;
+        let text = residual.sql.to_lowercase();
+        let kept = text.contains("with") || text.contains("over") || scan.source == plan.target;
         let reads = if kept { Reads::Several } else { Reads::Once };
         senders.push(compute.attach(&scan.name, schema(&scan.columns), reads, None).map_err(compute_error)?);
     }

@@ -2,7 +2,8 @@
 
 use crate::catalog::{Collation, ColumnSchema};
 use crate::ir::PushClass;
-use crate::meaning::{Meaning, Writes};
+use crate::meaning::{Meaning, Nulls, Writes};
+use crate::pushdown::verdict::{Rules, Verdict};
 use crate::types::{CanonicalType, Family};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::{AdapterFacts, DialectName, RelationName};
@@ -25,6 +26,9 @@ pub struct DialectSheet {
     /// What comparing a column of a family with a literal means at this product; absent = never pushed.
     #[serde(default)]
     pub compare: BTreeMap<Family, Comparison>,
+    /// Where NULL stands in an order that does not say so; absent: as `meaning` says.
+    #[serde(default)]
+    pub nulls: Option<Nulls>,
     /// What its constructs mean; absent: models in it are not translated.
     #[serde(default)]
     pub meaning: Option<Meaning>,
@@ -181,20 +185,24 @@ impl DialectSheet {
     }
     /// The class of `column op literal` at this product, or why it may not run there.
     pub fn comparison(&self, column: &ColumnSchema, operator: &str) -> Result<(&Comparison, PushClass), String> {
+        self.judged(column, operator, &Rules::default())
+    }
+    /// As `comparison`, under a test's rules.
+    pub fn judged(&self, column: &ColumnSchema, operator: &str, rules: &Rules) -> Result<(&Comparison, PushClass), String> {
         let family = column.canonical.map_or(Family::Other, CanonicalType::family);
         let family_name = format!("{family:?}").to_lowercase();
         let comparison =
             self.compare.get(&family).ok_or_else(|| format!("comparing {family_name} values differs in {}", self.name))?;
-        if !comparison.operators.iter().any(|o| o == operator) {
+        if !rules.legal(Verdict::SourceOperator, comparison.operators.iter().any(|o| o == operator)) {
             return Err(format!("`{operator}` on {family_name} values differs in {}", self.name));
         }
         let native = column.native.to_lowercase();
-        if comparison.never.iter().any(|n| native.starts_with(n.as_str())) {
+        if !rules.legal(Verdict::SourceOperator, !comparison.never.iter().any(|n| native.starts_with(n.as_str()))) {
             return Err(format!("comparing values of type {} differs in {}", column.native, self.name));
         }
         let mut class = comparison.class;
         if family == Family::Text && column.collation != Collation::Binary {
-            if operator != "=" {
+            if !rules.legal(Verdict::LooseText, operator == "=") {
                 return Err(format!("`{operator}` on text of a collation that is not binary would drop needed rows"));
             }
             class = PushClass::Superset;
@@ -203,6 +211,10 @@ impl DialectSheet {
             class = PushClass::Superset;
         }
         Ok((comparison, class))
+    }
+    /// Where NULL stands in an order that does not say so; None where it is not known.
+    pub fn null_order(&self) -> Option<Nulls> {
+        self.nulls.or(self.meaning.as_ref().map(|m| m.nulls))
     }
 }
 

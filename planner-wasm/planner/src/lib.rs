@@ -3,10 +3,12 @@
 //! Pure: the inputs are the text, the relations in it, dialect sheets and a catalog; the output is a plan.
 //! Nothing here opens a connection, knows a product, or guesses: what is not understood is not pushed.
 
+mod bind;
 pub mod catalog;
 mod columns;
 pub mod derive;
 pub mod dialect;
+mod edit;
 pub mod explain;
 pub mod ir;
 pub mod meaning;
@@ -24,8 +26,10 @@ pub use parse::COMPILED;
 use catalog::Catalog;
 use dialect::Sheets;
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_project::{ComputeName, DialectName, RelationRef, TargetName, UniqueId};
+use dvt_project::{ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
+use pushdown::verdict::{Rule, Rules, Verdict};
 use ir::{Delegate, FederatedPlan, Kept, Note, RemoteScan, Residual, ScanColumn, Sink};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A relation as it stands in the compiled text.
@@ -62,10 +66,35 @@ pub struct PlanRequest<'a> {
 /// a construct whose meaning the compute cannot give, `DVT010` for a column that
 /// is certainly not there, `DVT011` for a needed column whose type cannot be carried.
 pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
+    plan_by(request, &Rules::default())
+}
+
+/// As [`plan`], with rules that are off and verdicts that are turned: for tests of the planner, nothing else.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_by(request: &PlanRequest<'_>, rules: &Rules) -> Result<FederatedPlan, Diagnostic> {
     let about = |d: Diagnostic| d.about(request.unique_id.as_str());
-    let sheet = request.sheets.get(request.dialect).map_err(about)?;
-    let query = parse::query(request.sql, sheet).map_err(about)?;
-    let mut plan = FederatedPlan {
+    if let Some(delegate) = whole_query(request, rules) {
+        // Its text is not read further, but it must be one query.
+        parse::query(request.sql, request.sheets.get(request.dialect).map_err(about)?).map_err(about)?;
+        return Ok(FederatedPlan { delegates: vec![delegate], ..empty(request) });
+    }
+    // A text that cannot be read or names what is not there is told by what follows, in the user's own places.
+    match pushdown::aggregates::delegate(request, rules) {
+        Ok(Some(parts)) => {
+            let now = PlanRequest { sql: &parts.sql, relations: &parts.relations, catalog: &parts.catalog, sink: request.sink.clone(), ..*request };
+            scans(&now, rules, &parts.views).or_else(|_| scans(request, rules, &Views::new()))
+        }
+        _ => scans(request, rules, &Views::new()),
+    }
+}
+
+/// Relations that are queries of their source.
+type Views = BTreeMap<RelationRef, (String, RelationName)>;
+
+fn empty(request: &PlanRequest<'_>) -> FederatedPlan {
+    FederatedPlan {
         unique_id: request.unique_id.clone(),
         target: request.sink.target.clone(),
         compute: request.compute.clone(),
@@ -75,27 +104,31 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
         residual: None,
         sink: request.sink.clone(),
         notes: Vec::new(),
-    };
-    if let Some(delegate) = whole_query(request) {
-        plan.delegates.push(delegate);
-        return Ok(plan);
     }
+}
+
+/// The plan over scans.
+fn scans(request: &PlanRequest<'_>, rules: &Rules, views: &Views) -> Result<FederatedPlan, Diagnostic> {
+    let about = |d: Diagnostic| d.about(request.unique_id.as_str());
+    let sheet = request.sheets.get(request.dialect).map_err(about)?;
+    let query = parse::query(request.sql, sheet).map_err(about)?;
+    let mut plan = empty(request);
     let tables = residual::tables(request.sql, &query, request.relations).map_err(about)?;
     if let Some(missing) = columns::missing(request.sql, &query, &tables, request.catalog) {
         return Err(about(missing));
     }
-    let needs = needs::columns(&query, &tables, request.catalog);
-    let filters = pushdown::filters::find(&query, &tables, request, sheet);
+    let needs = if rules.on(Rule::Columns) { needs::columns(&query, &tables, request.catalog, rules) } else { vec![needs::Needed::All; tables.len()] };
+    let filters = pushdown::filters::find(&query, &tables, request, rules);
     for (i, table) in tables.iter().enumerate() {
         let found = &filters[i];
-        plan.scans.push(scan(request, i, table, &needs[i], found).map_err(about)?);
+        plan.scans.push(scan(request, i, table, &needs[i], found, views.get(&table.relation)).map_err(about)?);
     }
-    if let Some(limit) = pushdown::limit::bare(&query, &tables, &plan.scans)
+    if let Some(limited) = pushdown::limit::find(&query, &tables, &plan.scans, request, rules)
         && !request.no_pushdown
         && let Some(scan) = plan.scans.first_mut()
     {
-        scan.limit = Some(limit);
-        scan.sql = format!("{} LIMIT {limit}", scan.sql);
+        scan.limit = Some(limited.rows);
+        scan.sql.push_str(&limited.sql);
     }
     for scan in &plan.scans {
         for kept in &scan.kept {
@@ -115,15 +148,13 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<FederatedPlan, Diagnostic> {
 
 /// The whole text verbatim to one database: legal when every relation is there and it speaks the very
 /// dialect that the text is written in, so that nothing is re-interpreted.
-fn whole_query(request: &PlanRequest<'_>) -> Option<Delegate> {
-    if request.no_pushdown {
+fn whole_query(request: &PlanRequest<'_>, rules: &Rules) -> Option<Delegate> {
+    if request.no_pushdown || !rules.on(Rule::Whole) {
         return None;
     }
     let source = &request.relations.first()?.relation.target;
-    if request.relations.iter().any(|r| r.relation.target != *source) {
-        return None;
-    }
-    ((request.target_dialect)(source).as_ref() == Some(request.dialect)).then(|| Delegate {
+    let one = request.relations.iter().all(|r| r.relation.target == *source) && (request.target_dialect)(source).as_ref() == Some(request.dialect);
+    rules.legal(Verdict::OneTarget, one).then(|| Delegate {
         name: "dvt_delegate_0".to_owned(),
         source: source.clone(),
         sql: request.sql.trim().trim_end_matches(';').to_owned(),
@@ -137,6 +168,7 @@ fn scan(
     table: &residual::Table,
     needed: &needs::Needed,
     found: &pushdown::filters::Found,
+    view: Option<&(String, RelationName)>,
 ) -> Result<RemoteScan, Diagnostic> {
     let relation = &table.relation;
     let dialect = (request.target_dialect)(&relation.target).ok_or_else(|| {
@@ -168,7 +200,11 @@ fn scan(
         columns.push(ScanColumn { name: first.name.clone(), native: first.native.clone(), canonical: canonical.clone() });
     }
     let list: Vec<String> = columns.iter().map(|c| sheet.quote(&c.name)).collect();
-    let mut sql = format!("SELECT {} FROM {}", list.join(", "), sheet.render(&relation.name));
+    let from = match view {
+        Some((sql, _)) => format!("({sql}) {}", sheet.quote(&relation.name.identifier)),
+        None => sheet.render(&relation.name),
+    };
+    let mut sql = format!("SELECT {} FROM {from}", list.join(", "));
     let (pushed, mut kept) = if request.no_pushdown { (Vec::new(), Vec::new()) } else { (found.pushed.clone(), found.kept.clone()) };
     if request.no_pushdown {
         kept.extend(found.pushed.iter().map(|p| Kept {
@@ -184,7 +220,7 @@ fn scan(
     Ok(RemoteScan {
         name: format!("dvt_scan_{index}"),
         source: relation.target.clone(),
-        relation: relation.name.clone(),
+        relation: view.map_or(&relation.name, |(_, name)| name).clone(),
         sql,
         columns,
         pushed,

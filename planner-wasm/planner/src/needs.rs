@@ -5,12 +5,13 @@
 //! - a column whose name stands anywhere as an identifier is read, from every scan that has it;
 //!   so leaving others out never changes which relation a bare name resolves to;
 //! - a `*` (or a select list left out) reads all columns of the scans beside it, in source order; only in a
-//!   plain CTE or derived table (no DISTINCT, grouping, order or set operation) that no select reads with a
-//!   `*` may it be pruned by name;
+//!   plain CTE or derived table (no DISTINCT, grouping, order or set operation) may it be pruned by name, unless what
+//!   reads that with a `*` is itself read whole;
 //! - whole-row references (a table's name as a value), NATURAL joins and COLUMNS() read everything;
 //! - a query this walk does not know (pivots, table functions over rows, …) reads everything.
 
 use crate::catalog::Catalog;
+use crate::pushdown::verdict::{Rules, Verdict};
 use crate::residual::Table;
 use crate::walk::{Watch, visit};
 use sqlparser::ast::{
@@ -38,10 +39,10 @@ impl Needed {
 }
 
 /// Needs per table, in the tables' order.
-pub fn columns(query: &Query, tables: &[Table], catalog: &Catalog) -> Vec<Needed> {
+pub fn columns(query: &Query, tables: &[Table], catalog: &Catalog, rules: &Rules) -> Vec<Needed> {
     let mut walk = Walk::default();
     visit(query, &mut walk);
-    walk.select_wildcards(query);
+    walk.select_wildcards(query, rules);
     tables
         .iter()
         .map(|table| {
@@ -74,15 +75,27 @@ impl Walk {
         self.names.insert(ident.value.to_lowercase());
     }
 
-    fn select_wildcards(&mut self, query: &Query) {
-        let mut stars = Stars { root: query, starred: &mut self.starred };
-        stars.query(query, true);
+    fn select_wildcards(&mut self, query: &Query, rules: &Rules) {
+        // Which CTEs are read whole is known only when all that read them are: until nothing is added.
+        let mut whole = BTreeSet::new();
+        loop {
+            let mut stars = Stars { rules, starred: BTreeSet::new(), whole: whole.clone() };
+            stars.query(query, true);
+            if stars.whole == whole {
+                self.starred = stars.starred;
+                return;
+            }
+            whole = stars.whole;
+        }
     }
 }
 
 struct Stars<'a> {
-    root: &'a Query,
-    starred: &'a mut BTreeSet<String>,
+    rules: &'a Rules,
+    /// Qualifiers that a `*` reads whole.
+    starred: BTreeSet<String>,
+    /// Names of relations, CTEs among them, that a `*` reads whole.
+    whole: BTreeSet<String>,
 }
 
 impl Stars<'_> {
@@ -90,7 +103,7 @@ impl Stars<'_> {
         for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
             let whole = query.with.as_ref().is_some_and(|w| w.recursive)
                 || !cte.alias.columns.is_empty()
-                || read_with_star(self.root, &cte.alias.name.value);
+                || !self.rules.legal(Verdict::StarByName, !self.whole.contains(&cte.alias.name.value.to_lowercase()));
             self.query(&cte.query, whole);
         }
         // Ordinals and ALL count the columns of the select list.
@@ -141,13 +154,14 @@ impl Stars<'_> {
                 let qualifier = alias.as_ref().map_or(last, |a| a.name.value.as_str()).to_lowercase();
                 let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
                 if renamed || (whole && (bare || qualified.contains(&qualifier))) {
+                    self.whole.insert(last.to_lowercase());
                     self.starred.insert(qualifier);
                 }
             }
             TableFactor::Derived { subquery, alias, .. } => {
                 let name = alias.as_ref().map(|a| a.name.value.to_lowercase()).unwrap_or_default();
                 let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
-                self.query(subquery, renamed || bare || qualified.contains(&name));
+                self.query(subquery, renamed || (whole && (bare || qualified.contains(&name))));
             }
             // Other factors read everything anyway, see `Walk::pre_visit_table_factor`.
             _ => {}
@@ -157,45 +171,6 @@ impl Stars<'_> {
 
 fn factors(select: &Select) -> impl Iterator<Item = &TableFactor> {
     select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation)))
-}
-
-/// Whether any select of the whole query reads the CTE `name` and has a `*`: then its columns matter by
-/// position or as a whole somewhere. Another relation of the same name only makes the answer more careful.
-fn read_with_star(root: &Query, name: &str) -> bool {
-    struct Find<'a>(&'a str, bool);
-    impl Find<'_> {
-        fn arms(&mut self, body: &SetExpr) {
-            match body {
-                SetExpr::Select(select) => {
-                    let star = select.projection.is_empty()
-                        || select.projection.iter().any(|i| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-                    let reads = factors(select).any(|f| match f {
-                        TableFactor::Table { name, .. } => {
-                            name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| i.value.eq_ignore_ascii_case(self.0))
-                        }
-                        TableFactor::Derived { .. } => false,
-                        _ => true,
-                    });
-                    self.1 |= star && reads;
-                }
-                SetExpr::SetOperation { left, right, .. } => {
-                    self.arms(left);
-                    self.arms(right);
-                }
-                SetExpr::Query(_) | SetExpr::Values(_) => {}
-                _ => self.1 = true,
-            }
-        }
-    }
-    impl Watch for Find<'_> {
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-            self.arms(&query.body);
-            ControlFlow::Continue(())
-        }
-    }
-    let mut find = Find(name, false);
-    visit(root, &mut find);
-    find.1
 }
 
 /// Subqueries in expressions are read whole: `in (select * …)` compares by position.

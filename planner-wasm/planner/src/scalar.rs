@@ -12,6 +12,7 @@
 //!
 //! Anything else stays as it is and is computed from a scan.
 
+use crate::edit::Edit;
 use crate::ir::PushClass;
 use crate::types::{CanonicalType, Family};
 use crate::{PlanRequest, RelationUse, parse};
@@ -180,35 +181,6 @@ fn arguments(function: &Function) -> Option<Vec<Expr>> {
 ///
 /// `values` are literals ([`ScalarRead::literal`]), parallel to `reads`.
 pub fn substitute(sql: &str, relations: &[RelationUse], reads: &[ScalarRead], values: &[String]) -> (String, Vec<RelationUse>) {
-    let mut order: Vec<(&ScalarRead, &String)> = reads.iter().zip(values).collect();
-    order.sort_by_key(|(r, _)| r.at.start);
-    let mut out = String::with_capacity(sql.len());
-    let mut from = 0;
-    let mut moves: Vec<(usize, isize)> = Vec::new();
-    let mut shift = 0_isize;
-    for (read, value) in &order {
-        out.push_str(&sql[from..read.at.start]);
-        out.push_str(value);
-        from = read.at.end;
-        shift += value.len() as isize - read.at.len() as isize;
-        moves.push((read.at.end, shift));
-    }
-    out.push_str(&sql[from..]);
-    let moved = |at: usize| {
-        let by = moves.iter().rev().find(|(end, _)| *end <= at).map_or(0, |(_, by)| *by);
-        at.saturating_add_signed(by)
-    };
-    let kept = relations
-        .iter()
-        .filter_map(|r| {
-            let at: Vec<Range<usize>> = r
-                .at
-                .iter()
-                .filter(|a| !order.iter().any(|(read, _)| read.at.contains(&a.start)))
-                .map(|a| moved(a.start)..moved(a.end))
-                .collect();
-            (!at.is_empty()).then(|| RelationUse { relation: r.relation.clone(), at })
-        })
-        .collect();
-    (out, kept)
+    let edits: Vec<Edit> = reads.iter().zip(values).map(|(read, value)| Edit::plain(read.at.clone(), value.clone())).collect();
+    crate::edit::apply(sql, relations, &edits)
 }

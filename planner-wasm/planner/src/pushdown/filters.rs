@@ -1,35 +1,35 @@
-//! Filters: conjuncts of WHERE and ON that a source may evaluate too.
+//! Filters: which rows of each scan the result cannot need.
 //!
-//! The residual keeps every conjunct, so a push is sound when rows that fail it cannot reach the result.
-//! Legality, clause by clause:
-//! 1. The conjunct is `column op literal`, IN, BETWEEN, IS [NOT] NULL, or AND/OR of such, over columns of
-//!    exactly one scan of the same SELECT. Anything else stays.
-//! 2. A bare column belongs to the scan only if no other relation beside it has, or may have, that name, and
-//!    no alias of the select list is called so.
-//! 3. WHERE: always when the scan is never null-supplied (not right of LEFT, left of RIGHT, either side of
-//!    FULL). On a null-supplied scan only if the conjunct is null-rejecting (is not true when every column
-//!    is NULL): IS NULL is not, so an anti-join's filter stays.
-//! 4. ON of an inner join: as WHERE over the relations joined so far. ON of LEFT: only into the right side;
-//!    of RIGHT: only into the left side, null-rejecting; of FULL: nothing.
-//! 5. Each comparison must mean the same at the source (its sheet's `compare`) and the literal must be
-//!    exactly of the column's type. OR needs every branch; AND inside a conjunct too.
-//! 6. Nothing in a SELECT with joins that are not plain (SEMI, ANTI, ASOF, APPLY, NATURAL), lateral or
-//!    sampled tables, PREWHERE, CONNECT BY, nor anywhere below a recursive CTE.
+//! The residual keeps every condition, so a source may drop a row when no row that needs it reaches the result. Each
+//! SELECT gives conditions that rows must meet ([`Need`]); they go down to its relations, and from a derived table or a
+//! CTE on to what that reads. Legality, clause by clause:
+//! 1. A condition is what [`super::predicate`] reads, over columns of one relation of the SELECT. What follows from a
+//!    condition over several relations for one of them counts too (`(a.x = 1 and b.y = 2) or a.x = 3` gives `a.x in (1, 3)`).
+//! 2. A bare column belongs to a relation only if no other one beside it has, or may have, that name; an alias of the
+//!    select list that is called so must be the same column.
+//! 3. WHERE: always where the relation is never filled with NULL (not right of LEFT, left of RIGHT, either side of
+//!    FULL). Else only if the condition rejects NULL: IS NULL does not, so an anti-join's filter stays.
+//! 4. ON of an inner or semi join: as WHERE over the relations joined so far. Of LEFT and anti: only into the right side;
+//!    of RIGHT: only into the left side, rejecting NULL; of FULL: nothing.
+//! 5. Nothing beside joins that are not known (ASOF, APPLY, NATURAL), lateral or sampled tables, PREWHERE, CONNECT BY.
+//! 6. Into a derived table or a CTE: its own files say what passes a LIMIT, a set operation, groups, windows.
+//! 7. IN's query: a condition on what IN tests goes to the query's column, not for NOT IN, which a NULL there decides.
 //!
-//! Filters are not moved through CTEs or derived tables: a filter is pushed where it is written.
+//! What a source can be told, and how, is in [`super::source`].
 
-use super::literal;
+use super::ctes::Readers;
+use super::predicate::{Need, Predicate, conjuncts, read};
+use super::source::Emitter;
+use super::through::Gates;
+use super::verdict::{Rule, Rules, Verdict};
+use super::{equalities, unions};
 use crate::PlanRequest;
-use crate::catalog::ColumnSchema;
-use crate::dialect::DialectSheet;
+use crate::bind::{At, Binder, Ctes, JoinKind, Relations, Source, column, outputs};
 use crate::ir::{Kept, PushClass, Pushed};
-use crate::needs::constraint;
-use crate::residual::{Table, offset};
-use dvt_diagnostic::{Code, LineIndex};
+use crate::residual::Table;
 use crate::walk::{Watch, visit};
-use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem, SetExpr, TableFactor,
-};
+use dvt_diagnostic::{Code, LineIndex};
+use sqlparser::ast::{Expr, JoinConstraint, JoinOperator, Query, Select, SetExpr, TableFactor};
 use std::ops::ControlFlow;
 
 /// What was found for one scan.
@@ -39,396 +39,254 @@ pub struct Found {
     pub kept: Vec<Kept>,
 }
 
-/// Finds pushable conjuncts; the result is parallel to `tables`.
-pub fn find(query: &Query, tables: &[Table], request: &PlanRequest<'_>, _model: &DialectSheet) -> Vec<Found> {
-    let mut walk =
-        Walk { index: LineIndex::new(request.sql), tables, request, found: vec![Found::default(); tables.len()] };
-    walk.query(query);
+/// Finds what each scan may leave out; the result is parallel to `tables`.
+pub fn find(query: &Query, tables: &[Table], request: &PlanRequest<'_>, rules: &Rules) -> Vec<Found> {
+    let binder = Binder { sql: request.sql, index: LineIndex::new(request.sql), tables, catalog: request.catalog, rules };
+    let readers = Readers::new(query, &binder);
+    let mut walk = Walk { emitter: Emitter { request, tables, rules }, binder, rules, readers, found: vec![Found::default(); tables.len()] };
+    walk.query(query, Vec::new(), &Ctes::new());
     walk.found
 }
 
-/// One relation beside others in a FROM.
-struct Item {
-    qualifier: String,
-    /// Index into the tables; None for a CTE or a derived table, whose columns are not known here.
-    table: Option<usize>,
-    null_supplied: bool,
+/// A condition of one SELECT.
+pub struct Fact {
+    pub need: Need,
+    /// The join whose ON it stands in.
+    pub join: Option<usize>,
 }
 
 struct Walk<'a> {
-    index: LineIndex,
-    tables: &'a [Table],
-    request: &'a PlanRequest<'a>,
+    emitter: Emitter<'a>,
+    binder: Binder<'a>,
+    rules: &'a Rules,
+    readers: Readers,
     found: Vec<Found>,
 }
 
 impl Walk<'_> {
-    fn query(&mut self, query: &Query) {
-        // Clause 6: a recursive WITH is left alone as a whole.
-        if query.with.as_ref().is_some_and(|w| w.recursive) {
-            return;
-        }
+    /// `needs`: conditions on the columns that the query gives, by number.
+    fn query(&mut self, query: &Query, needs: Vec<Need>, ctes: &Ctes) {
+        let mut inner = ctes.clone();
+        let mut own = Vec::new();
+        let recursive = query.with.as_ref().is_some_and(|w| w.recursive);
         for cte in query.with.iter().flat_map(|w| &w.cte_tables) {
-            self.query(&cte.query);
+            let columns = self.binder.cte(&cte.query, &cte.alias, recursive, &inner);
+            let number = self.readers.enter(&cte.alias.name.value);
+            own.push((number, cte, inner.clone()));
+            inner.insert(cte.alias.name.value.to_lowercase(), (number, columns));
         }
-        self.body(&query.body);
+        // A row more or less below a LIMIT brings other rows, not fewer.
+        let limited = query.limit_clause.is_some() || query.fetch.is_some() || query.for_clause.is_some() || !query.pipe_operators.is_empty();
+        let passing = if self.rules.legal(Verdict::UnderLimit, !limited) {
+            needs
+        } else {
+            let columns = self.binder.columns(query, ctes);
+            for need in &needs {
+                self.stays(columns.as_deref().and_then(|c| need.predicate.columns().first().and_then(|at| c.list.get(at.1)?.origin)), need, "rows are counted by a LIMIT below it");
+            }
+            Vec::new()
+        };
+        self.body(&query.body, passing, &inner);
+        for (number, cte, scope) in own.into_iter().rev() {
+            let needs = self.readers.needs(number, cte, self.rules);
+            self.query(&cte.query, needs, &scope);
+        }
     }
 
-    fn body(&mut self, body: &SetExpr) {
+    fn body(&mut self, body: &SetExpr, needs: Vec<Need>, ctes: &Ctes) {
         match body {
-            SetExpr::Select(select) => self.select(select),
-            SetExpr::Query(query) => self.query(query),
+            SetExpr::Select(select) => self.select(select, needs, ctes),
+            SetExpr::Query(query) => self.query(query, needs, ctes),
             SetExpr::SetOperation { left, right, .. } => {
-                self.body(left);
-                self.body(right);
+                let columns = self.binder.body(body, ctes);
+                let needs = if self.rules.on(Rule::Unions) { unions::passing(needs, columns.as_deref()) } else { Vec::new() };
+                self.body(left, needs.clone(), ctes);
+                self.body(right, needs, ctes);
             }
             _ => {}
         }
     }
 
-    fn select(&mut self, select: &Select) {
-        for factor in select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation))) {
-            if let TableFactor::Derived { subquery, lateral: false, .. } = factor {
-                self.query(subquery);
+    fn select(&mut self, select: &Select, needs: Vec<Need>, ctes: &Ctes) {
+        let Some(relations) = self.binder.relations(select, ctes) else {
+            // Clause 5: beside what is not known nothing is pushed; inside, everything as ever.
+            for factor in select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation))) {
+                if let TableFactor::Derived { subquery, lateral: false, .. } = factor {
+                    self.query(subquery, Vec::new(), ctes);
+                }
             }
+            for inner in subqueries(select) {
+                self.query(&inner, Vec::new(), ctes);
+            }
+            return;
+        };
+        let facts = self.facts(select, needs, &relations);
+        let mut into: Vec<Vec<Need>> = relations.items.iter().map(|_| Vec::new()).collect();
+        let mut strong = Vec::new();
+        for fact in &facts {
+            self.place(fact, &relations, &mut into, &mut strong);
+        }
+        let edges = equalities::edges(select, &relations);
+        if self.rules.on(Rule::Equalities) {
+            for (item, need) in equalities::follow(&facts, strong.clone(), &edges, &relations, self.rules) {
+                into[item].push(need);
+            }
+        }
+        if !self.rules.on(Rule::Filters) {
+            into.iter_mut().for_each(Vec::clear);
+        }
+        self.subqueries(select, &strong, &relations, ctes);
+        let through = self.rules.on(Rule::Through);
+        for (item, needs) in relations.items.iter().zip(into) {
+            let passed = if through { needs.clone() } else { Vec::new() };
+            match &item.source {
+                Source::Table(table) => needs.iter().for_each(|need| self.emit(*table, need)),
+                Source::Cte { number, at } => self.readers.register(*number, *at, passed),
+                Source::Derived(query) => self.query(query, passed, ctes),
+                Source::Unknown => {}
+            }
+        }
+    }
+
+    /// The conditions that a row of this SELECT must meet: its own, and those from outside that pass its list.
+    fn facts(&mut self, select: &Select, needs: Vec<Need>, relations: &Relations<'_>) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let own = |expr: &Expr, join: Option<usize>, facts: &mut Vec<Fact>| {
+            for conjunct in conjuncts(expr) {
+                let need = Need { predicate: read(conjunct, relations, join, false), sql: conjunct.to_string(), derived: false, weaker: false };
+                facts.push(Fact { need, join });
+            }
+        };
+        if let Some(filter) = &select.selection {
+            own(filter, None, &mut facts);
+        }
+        for (j, join) in relations.joins.iter().enumerate() {
+            if let Some(on) = join.on {
+                own(on, Some(j), &mut facts);
+            }
+        }
+        let gates = Gates::new(select, relations, self.rules);
+        // HAVING is asked after grouping, QUALIFY after windows too.
+        for (filter, windows) in [(&select.having, false), (&select.qualify, true)] {
+            let Some(filter) = filter else { continue };
+            let mut later = Vec::new();
+            own(filter, None, &mut later);
+            for fact in later {
+                match gates.pass(&fact.need.predicate.columns(), windows, false) {
+                    Err(why) if !fact.need.predicate.columns().is_empty() => self.stays(origin(&fact.need, relations), &fact.need, why),
+                    _ => facts.push(fact),
+                }
+            }
+        }
+        if let Some((outputs, _)) = outputs(select, relations) {
+            for need in needs {
+                let Some(need) = need.over(&|(_, c)| outputs.get(c)?.from) else { continue };
+                match gates.pass(&need.predicate.columns(), true, true) {
+                    Ok(()) => facts.push(Fact { need, join: None }),
+                    Err(why) => self.stays(origin(&need, relations), &need, why),
+                }
+            }
+        }
+        facts
+    }
+
+    /// Gives a condition to each relation for which something follows from it (clauses 1, 3, 4). `strong` gets those that
+    /// every row of the SELECT meets with a real row of the relation.
+    fn place(&mut self, fact: &Fact, relations: &Relations<'_>, into: &mut [Vec<Need>], strong: &mut Vec<(usize, Need)>) {
+        let need = &fact.need;
+        let mut told = false;
+        for (i, item) in relations.items.iter().enumerate() {
+            let Some(part) = need.over(&|at: At| (at.0 == i).then_some(at)) else { continue };
+            told = true;
+            let at = part.predicate.columns().first().and_then(|at| relations.column(*at)?.origin);
+            let side = fact.join.is_none_or(|j| {
+                let join = &relations.joins[j];
+                match join.kind {
+                    JoinKind::Inner | JoinKind::Semi => true,
+                    JoinKind::Left | JoinKind::Anti => i == join.right,
+                    JoinKind::Right => i != join.right,
+                    JoinKind::Full => false,
+                }
+            });
+            if !self.rules.legal(Verdict::OnSide, side) {
+                self.stays(at, need, "its join must keep the rows that fail it");
+                continue;
+            }
+            let rejects = part.predicate.rejects_null();
+            if !self.rules.legal(Verdict::NullRejecting, !item.null_supplied || rejects) {
+                self.stays(at, need, "it can be true for rows that the outer join fills with NULL");
+                continue;
+            }
+            let everywhere = match fact.join {
+                None => rejects,
+                Some(j) => relations.joins[j].kind == JoinKind::Inner && !item.null_supplied && rejects,
+            };
+            if everywhere {
+                strong.push((i, part.clone()));
+            }
+            into[i].push(part);
+        }
+        if let (false, Predicate::Opaque { about: Some(at) }) = (told, &need.predicate) {
+            let table = relations.column(*at).and_then(|c| c.origin);
+            self.stays(table, need, "this form of condition is not known to mean the same in both");
+        }
+    }
+
+    fn emit(&mut self, table: usize, need: &Need) {
+        match self.emitter.emit(&need.predicate, table) {
+            Ok((remote, class)) => {
+                let class = if need.weaker { PushClass::Superset } else { class };
+                let found = &mut self.found[table];
+                if found.pushed.iter().all(|p| p.remote != remote) {
+                    found.pushed.push(Pushed { sql: need.sql.clone(), remote, class });
+                }
+            }
+            Err(reason) => self.stays(Some(table), need, &reason),
+        }
+    }
+
+    /// Notes why a condition is not told to a table.
+    fn stays(&mut self, table: Option<usize>, need: &Need, reason: &str) {
+        if let (Some(table), false) = (table, need.derived) {
+            self.found[table].kept.push(Kept { sql: need.sql.clone(), code: Code::NotPushed, reason: reason.to_owned() });
+        }
+    }
+
+    /// The queries inside a SELECT's expressions (clause 7).
+    fn subqueries(&mut self, select: &Select, strong: &[(usize, Need)], relations: &Relations<'_>, ctes: &Ctes) {
+        let mut done = Vec::new();
+        for conjunct in select.selection.iter().flat_map(conjuncts) {
+            let Expr::InSubquery { expr, subquery, negated } = conjunct else { continue };
+            if !self.rules.legal(Verdict::PositiveIn, !negated) || !self.rules.on(Rule::Equalities) {
+                continue;
+            }
+            let tested = column(expr).and_then(|c| relations.resolve(c, None));
+            let given = self.binder.columns(subquery, ctes).and_then(|c| c.list.first()?.kind);
+            let (Some(at), Some(given)) = (tested, given) else { continue };
+            if !relations.column(at).and_then(|c| c.kind).is_some_and(|kind| equalities::alike(kind, given)) {
+                continue;
+            }
+            let needs = strong.iter().filter_map(|(_, need)| {
+                let follows = need.over(&|a| (a == at).then_some((0, 0)))?;
+                Some(Need { sql: format!("{} through {expr} IN (…)", need.sql), derived: true, ..follows })
+            });
+            let needs: Vec<Need> = needs.collect();
+            done.push(subquery.to_string());
+            self.query(subquery, needs, ctes);
         }
         for inner in subqueries(select) {
-            self.query(&inner);
-        }
-        let plain = select.connect_by.is_empty() && select.lateral_views.is_empty() && select.prewhere.is_none();
-        let mut items: Vec<Item> = Vec::new();
-        let mut filters: Vec<(Expr, Vec<usize>)> = Vec::new();
-        let known = plain && select.from.iter().all(|from| self.from(from, &mut items, &mut filters));
-        if !known {
-            return;
-        }
-        let aliases: Vec<String> = select
-            .projection
-            .iter()
-            .filter_map(|item| match item {
-                SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.to_lowercase()),
-                _ => None,
-            })
-            .collect();
-        if let Some(selection) = &select.selection {
-            let all: Vec<usize> = (0..items.len()).collect();
-            for conjunct in conjuncts(selection) {
-                self.consider(conjunct, &items, &all, &aliases);
+            if let Some(i) = done.iter().position(|d| *d == inner.to_string()) {
+                done.swap_remove(i);
+                continue;
             }
-        }
-        for (conjunct, into) in &filters {
-            self.consider(conjunct, &items, into, &aliases);
-        }
-    }
-
-    /// Adds the relations of one FROM element, and the ON conjuncts with the items each may be pushed into.
-    /// False when the element holds something that is not known here (clause 6).
-    fn from(&mut self, from: &sqlparser::ast::TableWithJoins, items: &mut Vec<Item>, filters: &mut Vec<(Expr, Vec<usize>)>) -> bool {
-        let first = items.len();
-        if !self.item(&from.relation, items) {
-            return false;
-        }
-        for join in &from.joins {
-            let left: Vec<usize> = (first..items.len()).collect();
-            if !self.item(&join.relation, items) {
-                return false;
-            }
-            let right = vec![items.len() - 1];
-            let both: Vec<usize> = left.iter().chain(&right).copied().collect();
-            let mut supplied = |which: &[usize]| which.iter().for_each(|i| items[*i].null_supplied = true);
-            let into = match &join.join_operator {
-                JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => both,
-                JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => {
-                    supplied(&right);
-                    right
-                }
-                JoinOperator::Right(_) | JoinOperator::RightOuter(_) => {
-                    supplied(&left);
-                    left
-                }
-                JoinOperator::FullOuter(_) => {
-                    supplied(&both);
-                    Vec::new()
-                }
-                _ => return false,
-            };
-            match constraint(&join.join_operator) {
-                Some(JoinConstraint::On(on)) => filters.extend(conjuncts(on).into_iter().map(|c| (c.clone(), into.clone()))),
-                Some(JoinConstraint::Using(_) | JoinConstraint::None) => {}
-                Some(JoinConstraint::Natural) | None => return false,
-            }
-        }
-        true
-    }
-
-    fn item(&self, factor: &TableFactor, items: &mut Vec<Item>) -> bool {
-        match factor {
-            TableFactor::Table { name, alias, args: None, sample: None, version: None, .. } => {
-                let Some(first) = name.0.first().and_then(|p| p.as_ident()) else { return false };
-                let start = offset(&self.index, self.request.sql, first);
-                let table = self.tables.iter().position(|t| t.at.start == start);
-                let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
-                let last = name.0.last().and_then(|p| p.as_ident()).map_or("", |i| i.value.as_str());
-                let qualifier = alias.as_ref().map_or(last, |a| a.name.value.as_str()).to_lowercase();
-                items.push(Item { qualifier, table: table.filter(|_| !renamed), null_supplied: false });
-                true
-            }
-            TableFactor::Derived { lateral: false, alias, sample: None, .. } => {
-                let qualifier = alias.as_ref().map(|a| a.name.value.to_lowercase()).unwrap_or_default();
-                items.push(Item { qualifier, table: None, null_supplied: false });
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Pushes one conjunct, or notes at the scan it is about why not.
-    fn consider(&mut self, conjunct: &Expr, items: &[Item], into: &[usize], aliases: &[String]) {
-        let mut scope = Scope { walk: self, items, aliases, item: None, null_rejecting: true, class: PushClass::Exact };
-        let remote = scope.predicate(conjunct);
-        let (item, null_rejecting, class) = (scope.item, scope.null_rejecting, scope.class);
-        // About no scan, or about several: a join condition, not a filter that could have moved.
-        let Some(item) = item else { return };
-        let Some(table) = items[item].table else { return };
-        let reason = match &remote {
-            Err(Stay::Join) => return,
-            Err(Stay::Because(reason)) => Some(reason.clone()),
-            Ok(_) if !into.contains(&item) => Some("its join must keep the rows that fail it".to_owned()),
-            Ok(_) if items[item].null_supplied && !null_rejecting => {
-                Some("it can be true for rows that the outer join fills with NULL".to_owned())
-            }
-            Ok(_) => None,
-        };
-        let sql = conjunct.to_string();
-        match (reason, remote) {
-            (None, Ok(remote)) => self.found[table].pushed.push(Pushed { sql, remote, class }),
-            (Some(reason), _) => self.found[table].kept.push(Kept { sql, code: Code::NotPushed, reason }),
-            (None, Err(_)) => {}
+            self.query(&inner, Vec::new(), ctes);
         }
     }
 }
 
-/// Why a conjunct stays.
-enum Stay {
-    /// It is about several relations.
-    Join,
-    Because(String),
-}
-
-struct Scope<'a, 'w> {
-    walk: &'a Walk<'w>,
-    items: &'a [Item],
-    aliases: &'a [String],
-    /// The one item it is about, once known.
-    item: Option<usize>,
-    null_rejecting: bool,
-    class: PushClass,
-}
-
-impl Scope<'_, '_> {
-    /// The conjunct in the source's words.
-    fn predicate(&mut self, expr: &Expr) -> Result<String, Stay> {
-        match expr {
-            Expr::Nested(inner) => self.predicate(inner),
-            Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
-                let before = self.null_rejecting;
-                let a = self.predicate(left)?;
-                let a_rejects = std::mem::replace(&mut self.null_rejecting, true);
-                let b = self.predicate(right)?;
-                let both = match op {
-                    BinaryOperator::And => a_rejects || self.null_rejecting,
-                    _ => a_rejects && self.null_rejecting,
-                };
-                self.null_rejecting = before && both;
-                Ok(format!("({a} {op} {b})"))
-            }
-            Expr::BinaryOp { left, op, right } => {
-                let operator = comparison(op).ok_or_else(|| self.unknown(expr))?;
-                if let Some(ident) = column(left) {
-                    self.compare(ident, operator, &[right], expr)
-                } else if let Some(ident) = column(right) {
-                    self.compare(ident, mirrored(operator), &[left], expr)
-                } else {
-                    Err(self.unknown(expr))
-                }
-            }
-            Expr::InList { expr: tested, list, negated } => {
-                let ident = column(tested).ok_or_else(|| self.unknown(expr))?;
-                let list: Vec<&Expr> = list.iter().collect();
-                self.compare(ident, if *negated { "not in" } else { "in" }, &list, expr)
-            }
-            Expr::Between { expr: tested, negated: false, low, high } => {
-                let ident = column(tested).ok_or_else(|| self.unknown(expr))?;
-                let low = self.compare(ident, ">=", &[low], expr)?;
-                let high = self.compare(ident, "<=", &[high], expr)?;
-                Ok(format!("({low} AND {high})"))
-            }
-            Expr::IsNull(tested) => {
-                let Some(ident) = column(tested) else { return Err(self.unknown(expr)) };
-                let (quoted, _) = self.resolve(ident)?;
-                self.null_rejecting = false;
-                Ok(format!("{quoted} IS NULL"))
-            }
-            Expr::IsNotNull(tested) => {
-                let Some(ident) = column(tested) else { return Err(self.unknown(expr)) };
-                let (quoted, _) = self.resolve(ident)?;
-                Ok(format!("{quoted} IS NOT NULL"))
-            }
-            _ => Err(self.unknown(expr)),
-        }
-    }
-
-    fn compare(&mut self, ident: &[Ident], operator: &str, literals: &[&Expr], whole: &Expr) -> Result<String, Stay> {
-        // A second column makes it a join condition or a comparison inside one relation; neither moves.
-        if literals.iter().any(|l| column(l).is_some()) {
-            return Err(self.unknown(whole));
-        }
-        let (quoted, schema) = self.resolve(ident)?;
-        let Some(kind) = schema.canonical else {
-            return Err(Stay::Because(format!("the type {} of `{}` is not known here", schema.native, schema.name)));
-        };
-        let sheet = self.sheet()?;
-        let as_operator = match operator {
-            "in" => "=",
-            "not in" => "<>",
-            other => other,
-        };
-        let (comparison, class) =
-            sheet.comparison(&schema, as_operator).map_err(Stay::Because)?;
-        let unless = comparison.unless.clone();
-        let mut printed = Vec::new();
-        for expr in literals {
-            let text = literal::plain(expr, kind)
-                .ok_or_else(|| Stay::Because(format!("`{expr}` is not a plain {kind} literal, so that a cast would lie between")))?;
-            printed.push(comparison.literal.replace("{}", &text));
-        }
-        self.class = self.class.max(class);
-        let list = printed.join(", ");
-        let test = match operator {
-            "in" => format!("{quoted} IN ({list})"),
-            "not in" => format!("{quoted} NOT IN ({list})"),
-            other => format!("{quoted} {other} {list}"),
-        };
-        Ok(match unless {
-            Some(alternative) => format!("({test} OR {})", alternative.replace("{column}", &quoted)),
-            None => test,
-        })
-    }
-
-    /// The scan's column behind a name, quoted for its source.
-    fn resolve(&mut self, ident: &[Ident]) -> Result<(String, ColumnSchema), Stay> {
-        let (name, candidates): (&Ident, Vec<usize>) = match ident {
-            [name] => {
-                if self.aliases.contains(&name.value.to_lowercase()) {
-                    return Err(Stay::Because(format!("`{name}` may mean the select list's alias")));
-                }
-                let may = |i: &Item| i.table.is_none_or(|t| self.schema(t, &name.value).is_some());
-                (name, (0..self.items.len()).filter(|i| may(&self.items[*i])).collect())
-            }
-            [qualifier, name] => {
-                let wanted = qualifier.value.to_lowercase();
-                (name, (0..self.items.len()).filter(|i| self.items[*i].qualifier == wanted).collect())
-            }
-            _ => return Err(Stay::Join),
-        };
-        let [item] = candidates.as_slice() else {
-            return Err(Stay::Join);
-        };
-        if self.item.is_some_and(|known| known != *item) {
-            self.item = None;
-            return Err(Stay::Join);
-        }
-        self.item = Some(*item);
-        let table = self.items[*item].table.ok_or(Stay::Join)?;
-        let schema = self.schema(table, &name.value).ok_or_else(|| {
-            Stay::Because(format!("`{name}` is not a column of the relation that is known here"))
-        })?;
-        let quoted = self.sheet()?.quote(&schema.name);
-        Ok((quoted, schema))
-    }
-
-    /// The one column of that name, without case; None when there is none or more than one.
-    fn schema(&self, table: usize, name: &str) -> Option<ColumnSchema> {
-        let relation = self.walk.request.catalog.relation(&self.walk.tables[table].relation)?;
-        let mut found = relation.columns.iter().filter(|c| c.name.eq_ignore_ascii_case(name));
-        found.next().filter(|_| found.next().is_none()).cloned()
-    }
-
-    fn sheet(&self) -> Result<&DialectSheet, Stay> {
-        let table = self.item.and_then(|i| self.items[i].table).ok_or(Stay::Join)?;
-        let target = &self.walk.tables[table].relation.target;
-        (self.walk.request.target_dialect)(target)
-            .and_then(|d| self.walk.request.sheets.get(&d).ok())
-            .ok_or_else(|| Stay::Because(format!("the dialect of `{target}` is not known")))
-    }
-
-    /// A form that is not on the list. It is told at the scan whose columns it reads, if that is one.
-    fn unknown(&mut self, expr: &Expr) -> Stay {
-        let mut columns = Columns(Vec::new());
-        visit(expr, &mut columns);
-        for ident in &columns.0 {
-            if let Err(Stay::Join) = self.resolve(ident).map(|_| ()) {
-                self.item = None;
-                return Stay::Join;
-            }
-        }
-        Stay::Because("this form of condition is not known to mean the same in both".to_owned())
-    }
-}
-
-struct Columns(Vec<Vec<Ident>>);
-
-impl Watch for Columns {
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Some(ident) = column(expr) {
-            self.0.push(ident.to_vec());
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn column(expr: &Expr) -> Option<&[Ident]> {
-    match expr {
-        Expr::Nested(inner) => column(inner),
-        Expr::Identifier(ident) => Some(std::slice::from_ref(ident)),
-        Expr::CompoundIdentifier(parts) => Some(parts),
-        _ => None,
-    }
-}
-
-fn comparison(op: &BinaryOperator) -> Option<&'static str> {
-    Some(match op {
-        BinaryOperator::Eq => "=",
-        BinaryOperator::NotEq => "<>",
-        BinaryOperator::Lt => "<",
-        BinaryOperator::LtEq => "<=",
-        BinaryOperator::Gt => ">",
-        BinaryOperator::GtEq => ">=",
-        _ => return None,
-    })
-}
-
-fn mirrored(operator: &'static str) -> &'static str {
-    match operator {
-        "<" => ">",
-        "<=" => ">=",
-        ">" => "<",
-        ">=" => "<=",
-        same => same,
-    }
-}
-
-/// The parts of a condition that must all hold.
-pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
-    match expr {
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            let mut all = conjuncts(left);
-            all.extend(conjuncts(right));
-            all
-        }
-        Expr::Nested(inner) => conjuncts(inner),
-        other => vec![other],
-    }
+/// The table that a condition is about.
+fn origin(need: &Need, relations: &Relations<'_>) -> Option<usize> {
+    need.predicate.columns().first().and_then(|at| relations.column(*at)?.origin)
 }
 
 /// The queries in a SELECT's own expressions, not those below them.
@@ -453,6 +311,13 @@ fn subqueries(select: &Select) -> Vec<Query> {
     }
     for item in &select.projection {
         visit(item, &mut find);
+    }
+    for join in select.from.iter().flat_map(|f| &f.joins) {
+        if let JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::Left(c) | JoinOperator::LeftOuter(c) = &join.join_operator
+            && let JoinConstraint::On(on) = c
+        {
+            visit(on, &mut find);
+        }
     }
     find.0
 }

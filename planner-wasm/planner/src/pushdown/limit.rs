@@ -1,30 +1,44 @@
-//! LIMIT on a bare scan.
+//! LIMIT, and ORDER BY with LIMIT, on one scan.
 //!
-//! Legality: the whole query is `SELECT columns FROM one relation [WHERE …] LIMIT n` with nothing that needs
-//! more rows than it returns (no ORDER BY, grouping, DISTINCT, window, aggregate, OFFSET, subquery, second
-//! relation), and every conjunct of WHERE was pushed `exact`. Which rows come is then open by definition.
+//! Legality: the whole query is `SELECT columns FROM one relation [WHERE …] [ORDER BY columns] LIMIT n [OFFSET m]` with
+//! nothing that needs more rows than it returns (no grouping, DISTINCT, window, aggregate, subquery, second relation),
+//! and every conjunct of WHERE was pushed `exact`. Without ORDER BY, which rows come is open by definition, and OFFSET
+//! counts on; with it:
+//! 1. every key is a column whose family the source orders as the model does (its sheet has `<` as `exact`, without
+//!    conditions; text only where the compute reads the model's own dialect, which orders by bytes);
+//! 2. where NULL stands is said by the model or its dialect, and is said to a source whose own order is another;
+//! 3. the source gives n + m rows, and the residual sorts and cuts again: among rows of equal keys any may come.
 
-use super::filters::conjuncts;
+use super::predicate::conjuncts;
+use super::verdict::{Rule, Rules, Verdict};
+use crate::PlanRequest;
+use crate::bind::{Binder, Ctes, column};
+use crate::catalog::ColumnSchema;
+use crate::dialect::DialectSheet;
 use crate::ir::{PushClass, RemoteScan};
+use crate::meaning::Nulls;
 use crate::residual::Table;
-use sqlparser::ast::{Expr, GroupByExpr, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value};
+use crate::types::Family;
+use dvt_diagnostic::LineIndex;
+use sqlparser::ast::{Expr, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, OrderBySort, Query, Select, SelectItem, SetExpr, TableFactor, Value};
 
-pub fn bare(query: &Query, tables: &[Table], scans: &[RemoteScan]) -> Option<u64> {
-    let ([_], [scan]) = (tables, scans) else { return None };
-    let plain = query.with.is_none()
-        && query.order_by.is_none()
-        && query.fetch.is_none()
-        && query.locks.is_empty()
-        && query.pipe_operators.is_empty();
-    let Some(LimitClause::LimitOffset { limit: Some(Expr::Value(limit)), offset: None, limit_by }) = &query.limit_clause else {
+/// What a scan's SQL ends with, and the most rows it then gives.
+pub struct Limited {
+    pub sql: String,
+    pub rows: u64,
+}
+
+pub fn find(query: &Query, tables: &[Table], scans: &[RemoteScan], request: &PlanRequest<'_>, rules: &Rules) -> Option<Limited> {
+    let ([_], [scan], true) = (tables, scans, rules.on(Rule::Limit)) else { return None };
+    let Some(LimitClause::LimitOffset { limit: Some(limit), offset, limit_by }) = &query.limit_clause else {
         return None;
     };
-    let (true, true, SetExpr::Select(select)) = (plain, limit_by.is_empty(), query.body.as_ref()) else { return None };
+    let rows = number(limit)?.checked_add(offset.as_ref().map_or(Some(0), |o| number(&o.value))?)?;
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let plain = query.with.is_none() && query.fetch.is_none() && query.locks.is_empty() && query.pipe_operators.is_empty() && limit_by.is_empty();
     let only_columns = select.projection.iter().all(|item| match item {
         SelectItem::Wildcard(_) => true,
-        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => {
-            matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-        }
+        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => column(e).is_some(),
         _ => false,
     });
     let one_table = match select.from.as_slice() {
@@ -32,20 +46,86 @@ pub fn bare(query: &Query, tables: &[Table], scans: &[RemoteScan]) -> Option<u64
         _ => false,
     };
     let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());
-    let exact = scan.kept.is_empty() && scan.pushed.iter().all(|p| p.class == PushClass::Exact);
-    // Every conjunct must have been pushed: one about no column (`random() < 0.5`) is nobody's kept filter.
-    let all_seen = select.selection.as_ref().is_none_or(|w| conjuncts(w).len() == scan.pushed.len());
     let simple = select.distinct.is_none()
         && select.top.is_none()
         && select.having.is_none()
         && select.qualify.is_none()
         && select.connect_by.is_empty()
         && select.lateral_views.is_empty();
-    if !(only_columns && one_table && ungrouped && exact && all_seen && simple) {
+    let exact = scan.kept.is_empty() && scan.pushed.iter().all(|p| p.class == PushClass::Exact);
+    // Every conjunct must have been pushed: one about no column (`random() < 0.5`) is nobody's kept filter.
+    let all_seen = select.selection.as_ref().is_none_or(|w| conjuncts(w).len() == scan.pushed.len());
+    if !rules.legal(Verdict::LimitPlain, plain && only_columns && one_table && ungrouped && simple) || !rules.legal(Verdict::LimitExact, exact && all_seen) {
         return None;
     }
-    match &limit.value {
-        Value::Number(n, false) => n.parse().ok(),
+    let order = match &query.order_by {
+        None => String::new(),
+        Some(order) => {
+            let OrderByKind::Expressions(keys) = &order.kind else { return None };
+            order.interpolate.is_none().then(|| keys_at_source(keys, select, tables, request, rules))??
+        }
+    };
+    Some(Limited { sql: format!("{order} LIMIT {rows}"), rows })
+}
+
+fn number(expr: &Expr) -> Option<u64> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, false) => n.parse().ok(),
+            _ => None,
+        },
         _ => None,
     }
+}
+
+fn keys_at_source(keys: &[OrderByExpr], select: &Select, tables: &[Table], request: &PlanRequest<'_>, rules: &Rules) -> Option<String> {
+    let binder = Binder { sql: request.sql, index: LineIndex::new(request.sql), tables, catalog: request.catalog, rules };
+    let relations = binder.relations(select, &Ctes::new())?;
+    let relation = &tables.first()?.relation;
+    let columns = &request.catalog.relation(relation)?.columns;
+    let model = request.sheets.get(request.dialect).ok()?;
+    let source = request.sheets.get(&(request.target_dialect)(&relation.target)?).ok()?;
+    let mut said = Vec::new();
+    for key in keys {
+        let expr = match number(&key.expr) {
+            Some(n) => match select.projection.get(usize::try_from(n).ok()?.checked_sub(1)?)? {
+                SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => e,
+                _ => return None,
+            },
+            None => &key.expr,
+        };
+        let (item, at) = relations.resolve(column(expr)?, None)?;
+        let schema = columns.get(at).filter(|_| item == 0)?;
+        let byte_order = request.dialect == request.compute_dialect;
+        if !rules.legal(Verdict::SameOrder, ordered_alike(schema, source, byte_order)) || key.with_fill.is_some() {
+            return None;
+        }
+        let descending = match &key.options.sort {
+            None | Some(OrderBySort::Asc) => false,
+            Some(OrderBySort::Desc) => true,
+            Some(OrderBySort::Using(_)) => return None,
+        };
+        let first = |nulls: Nulls| match nulls {
+            Nulls::High => descending,
+            Nulls::Low => !descending,
+            Nulls::Last => false,
+        };
+        let wanted = match key.options.nulls_first {
+            Some(said) => said,
+            None => first(model.null_order()?),
+        };
+        let quoted = source.quote(&schema.name);
+        if source.null_order().map(first) != Some(wanted) {
+            said.push(format!("({quoted} IS NULL){}", if wanted { " DESC" } else { "" }));
+        }
+        said.push(format!("{quoted}{}", if descending { " DESC" } else { "" }));
+    }
+    Some(format!(" ORDER BY {}", said.join(", ")))
+}
+
+/// Whether a source orders a column's values as the model does.
+fn ordered_alike(column: &ColumnSchema, source: &DialectSheet, byte_order: bool) -> bool {
+    let text = column.canonical.is_none_or(|k| k.family() == Family::Text);
+    let exact = source.comparison(column, "<").is_ok_and(|(c, class)| class == PushClass::Exact && c.unless.is_none());
+    exact && (!text || byte_order)
 }

@@ -1,5 +1,15 @@
 //! What a source may do of the model's work. One rule a file, its legality at the top.
+//!
+//! Every judgement has a name in [`verdict`], by which a test turns it around.
 
+pub mod aggregates;
+mod ctes;
+mod equalities;
 pub mod filters;
 pub mod limit;
 pub mod literal;
+mod predicate;
+mod source;
+mod through;
+mod unions;
+pub mod verdict;

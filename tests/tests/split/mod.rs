@@ -1,0 +1,298 @@
+//! Tables of hostile data that can stand in any of four databases, and a query run over them in several ways.
+//!
+//! Every table also stands in one DuckDB that holds all: what that answers to the query's own text is the truth.
+#![allow(dead_code)]
+
+use super::servers::PostgresServer;
+use super::servers::mariadb::MariadbServer;
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use dvt_diagnostic::Diagnostic;
+use dvt_engine::{ComputeSettings, ConnectSpec, Connection, EngineError, Stop, connect};
+use dvt_federation::{Computed, Sources, execute};
+use dvt_planner::catalog::{Catalog, Collation, ColumnSchema, RelationSchema};
+use dvt_planner::dialect::Sheets;
+use dvt_planner::ir::{FederatedPlan, Sink};
+use dvt_planner::pushdown::verdict::Rules;
+use dvt_planner::{PlanRequest, RelationUse, plan_by};
+use dvt_project::{ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use dvt_tests::tpch;
+use std::path::Path;
+
+/// Name, columns as `name type` (`~` behind text: a loose collation where the database has one), rows in DuckDB's words.
+pub const TABLES: [(&str, &str, &str); 3] = [
+    (
+        "orders",
+        "id int64, customer_id int64, status text, amount decimal(15;2), ordered date, note text~, weight float64",
+        "(1, 1, 'complete', 10.50, '2024-01-01', 'n', 1.5), (2, 1, 'Complete', -0.01, '2023-12-31', 'N', '-0'),
+         (3, 2, '', 9999999999999.99, '9999-12-31', '', 'NaN'), (4, null, null, null, null, null, null),
+         (5, 3, 'complete ', 0, '0001-01-01', 'n ', 1e308), (6, 9, 'ß', 1.00, '2024-02-29', 'ß', -1e308),
+         (7, 2, 'complete', 10.50, '2024-01-01', 'ss', 'Infinity'), (9223372036854775807, 1, 'it''s', 5, '2024-06-01', 'n', 2),
+         (-9223372036854775807, 3, 'İ', -9999999999999.99, '1970-01-01', 'i', 0), (8, 5, 'a', 1, null, null, '-Infinity'),
+         (2, 1, 'Complete', -0.01, '2023-12-31', 'n', '0')",
+    ),
+    (
+        "customers",
+        "id int64, name text, country text~, active bool, since date, credit decimal(15;2)",
+        "(1, 'Ann', 'US', true, '2020-01-01', '10.50'), (2, 'ann', 'us', false, '2024-01-01', '-1.00'),
+         (3, 'İ', 'Us', true, null, null), (4, '', '', null, '9999-12-31', '0.01'), (5, null, null, true, '2020-02-29', '7.00'),
+         (6, 'a', 'US ', false, '2024-01-01', '10.50'), (1, 'ss', 'ß', null, '1999-12-31', '0.00')",
+    ),
+    (
+        "items",
+        "order_id int64, sku text, note text~, qty int32, shipped timestamp, price decimal(15;2)",
+        "(1, 'a', 'A', 1, '2024-01-01 00:00:00', 1.00), (1, 'A', 'a', 2, null, 0.01), (2, '', '', 2147483647, '2024-03-31 02:30:00', 10.50),
+         (3, null, null, -2147483648, '1999-12-31 23:59:59.999999', null), (7, 'a', 'a ', 5, '2024-10-27 02:30:00', 7.00),
+         (null, 'z', 'Z', null, null, -1.00), (5, 'ß', 'ss', 3, '9999-12-31 23:59:59', 99.99), (1, 'a', 'A', 1, '2024-01-01 00:00:00', 1.00)",
+    ),
+];
+
+/// Which target holds each of [`TABLES`].
+pub type Placement = [&'static str; 3];
+
+pub struct World {
+    pub specs: BTreeMap<&'static str, ConnectSpec>,
+    /// Name and columns, as in [`TABLES`].
+    tables: Vec<(String, String)>,
+    /// The schema of a target that holds the tables.
+    schema: fn(&str) -> &'static str,
+    native: fn(&str, &str) -> (&'static str, Collation),
+    sheets: Sheets,
+    truth: RefCell<Box<dyn Connection>>,
+    settings: ComputeSettings,
+    folder: tempfile::TempDir,
+    servers: (Option<PostgresServer>, Option<MariadbServer>),
+}
+
+/// What the executor sees: it wants to be shared between threads.
+struct Opened<'a>(&'a BTreeMap<&'static str, ConnectSpec>);
+
+impl Sources for Opened<'_> {
+    fn connect(&self, target: &TargetName) -> Result<Box<dyn Connection>, EngineError> {
+        connect(&self.0[target.as_str()])
+    }
+}
+
+fn spec(driver: &str, options: &[(&str, &str)]) -> ConnectSpec {
+    let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    ConnectSpec { driver: driver.into(), options, application: "dvt-test".into(), ..ConnectSpec::default() }
+}
+
+pub fn schema_of(target: &str) -> &'static str {
+    match target {
+        "pg" => "public",
+        "my" => "src",
+        _ => "main",
+    }
+}
+
+fn dialect_of(target: &TargetName) -> Option<DialectName> {
+    Some(DialectName::from(match target.as_str() {
+        "pg" => "postgres",
+        "my" => "mysql",
+        "lite" => "sqlite",
+        _ => "duckdb",
+    }))
+}
+
+fn schema_of_tpch(target: &str) -> &'static str {
+    if ["pg", "my"].contains(&target) { "src" } else { "main" }
+}
+
+fn native_of_tpch(target: &str, kind: &str) -> (&'static str, Collation) {
+    let (native, collation) = native(target, kind);
+    (native, if (target, kind) == ("my", "text") { Collation::Loose } else { collation })
+}
+
+/// How a target declares a column, and whether its text compares by bytes there.
+fn native(target: &str, kind: &str) -> (&'static str, Collation) {
+    let text = match (target, kind) {
+        ("pg", "text~") => return ("text collate loose", Collation::Loose),
+        ("my", "text~") => return ("varchar(60) collate utf8mb4_general_ci", Collation::Loose),
+        ("lite", "text~") => return ("text collate nocase", Collation::Loose),
+        ("my", "text") => "varchar(60) collate utf8mb4_nopad_bin",
+        ("lite", "int64" | "int32") => "integer",
+        ("lite", "bool") => "boolean",
+        ("lite", "float64") => "real",
+        ("lite", _) => "text",
+        (_, "int64") => "bigint",
+        (_, "int32") => "integer",
+        (_, "bool") => "boolean",
+        (_, "date") => "date",
+        ("my", "timestamp") => "datetime(6)",
+        (_, "timestamp") => "timestamp",
+        ("my", "float64") => "double",
+        (_, "float64") => "double precision",
+        (_, "decimal(15;2)") => "decimal(15,2)",
+        _ => "text",
+    };
+    (text, Collation::Binary)
+}
+
+impl World {
+    /// Four databases, or two without servers, with nothing in them.
+    fn empty(servers: bool, tables: Vec<(String, String)>, schema: fn(&str) -> &'static str, native: fn(&str, &str) -> (&'static str, Collation)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let mut specs = BTreeMap::from([
+            ("lite", spec("sqlite", &[("path", &path("lite.db")), ("create", "true")])),
+            ("duck", spec("duckdb", &[("path", &path("duck.duckdb")), ("create", "true")])),
+            ("all", spec("duckdb", &[("path", &path("all.duckdb")), ("create", "true")])),
+        ]);
+        let (pg, my) = (servers.then(PostgresServer::start), servers.then(MariadbServer::start));
+        if let (Some(pg), Some(my)) = (&pg, &my) {
+            let (pg, my) = (pg.port.to_string(), my.port.to_string());
+            specs.insert("pg", spec("postgres", &[("host", "127.0.0.1"), ("port", &pg), ("user", "dvt"), ("dbname", "postgres"), ("sslmode", "disable")]));
+            specs.insert("my", spec("mysql", &[("host", "127.0.0.1"), ("port", &my), ("user", "dvt"), ("sslmode", "disable")]));
+        }
+        let mut sheets = Sheets::default();
+        for product in ["sqlite", "duckdb", "postgres", "mysql"] {
+            let sheet = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../plugins/adapters").join(product).join("dialect.toml");
+            sheets.add(&std::fs::read_to_string(sheet).unwrap()).unwrap();
+        }
+        let truth = RefCell::new(connect(&specs["all"]).unwrap());
+        Self { specs, tables, schema, native, sheets, truth, settings: ComputeSettings::default(), folder, servers: (pg, my) }
+    }
+
+    /// [`TABLES`] in every database that can hold them. `servers`: with PostgreSQL and MariaDB beside SQLite and DuckDB.
+    pub fn start(servers: bool) -> Self {
+        let tables = TABLES.iter().map(|(name, columns, _)| ((*name).to_owned(), (*columns).to_owned())).collect();
+        let world = Self::empty(servers, tables, schema_of, native);
+        if servers {
+            world.execute("my", "create database src character set utf8mb4");
+            world.execute("pg", "create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+        }
+        for target in world.specs.keys() {
+            for (name, columns, rows) in TABLES {
+                // Some values have no place everywhere: NaN and truth values in MariaDB, NaN in SQLite.
+                if !may_hold(target, name) {
+                    continue;
+                }
+                let list: Vec<String> = columns.split(", ").map(|c| c.split_once(' ').unwrap()).map(|(n, k)| format!("{n} {}", native(target, k).0)).collect();
+                let rows = if *target == "lite" { rows.replace("true", "1").replace("false", "0") } else { rows.to_owned() };
+                let table = format!("{}.{name}", schema_of(target));
+                world.execute(target, &format!("create table {table} ({})", list.join(", ")));
+                world.execute(target, &format!("insert into {table} values {rows}"));
+            }
+        }
+        world
+    }
+
+    /// All tables of TPC-H in every database.
+    pub fn tpch(scale: f64) -> Self {
+        let kinds = |columns: &str| columns.split(", ").map(|c| c.replace(" int", " int64").replace(" dec", " decimal(15;2)")).collect::<Vec<_>>().join(", ");
+        let tables: Vec<(String, String)> = tpch::TABLES.iter().map(|(name, columns)| ((*name).to_owned(), kinds(columns))).collect();
+        let mut world = Self::empty(true, tables, schema_of_tpch, native_of_tpch);
+        let names: Vec<&str> = tpch::TABLES.iter().map(|(t, _)| *t).collect();
+        let (Some(pg), Some(my)) = &world.servers else { unreachable!("there are servers") };
+        tpch::postgres(&format!("host=127.0.0.1 port={} user=dvt dbname=postgres", pg.port), "src", &names, scale).unwrap();
+        tpch::mysql(my.port, "src", &names, scale).unwrap();
+        for (target, file) in [("lite", "tpch.sqlite"), ("duck", "tpch.duckdb"), ("all", "alltpch.duckdb")] {
+            let path = world.folder.path().join(file);
+            match target {
+                "lite" => tpch::sqlite(&path, &names, scale).unwrap(),
+                _ => tpch::duckdb(&path, &names, scale).unwrap(),
+            }
+            world.specs.get_mut(target).unwrap().options.insert("path".into(), path.to_str().unwrap().into());
+        }
+        world.truth = RefCell::new(connect(&world.specs["all"]).unwrap());
+        world
+    }
+
+    pub fn execute(&self, target: &str, sql: &str) {
+        connect(&self.specs[target]).unwrap().execute(sql).unwrap_or_else(|e| panic!("{target}: {sql}: {}", e.message));
+    }
+
+    /// What one database answers that holds all tables; an error in its words.
+    pub fn truth(&self, template: &str) -> Result<Vec<String>, String> {
+        let answer = self.truth.borrow_mut().query(&template.replace(['{', '}'], ""), None).map_err(|e| e.message)?;
+        Ok(rows(&answer.batches))
+    }
+
+    pub fn plan(&self, template: &str, placement: &[&str], rules: &Rules, no_pushdown: bool) -> Result<FederatedPlan, Diagnostic> {
+        let reference = |name: &str| {
+            let target = placement[self.tables.iter().position(|t| t.0 == name).unwrap()];
+            let relation = RelationName { database: None, schema: Some((self.schema)(target).into()), identifier: name.into() };
+            RelationRef { target: TargetName::from(target), name: relation }
+        };
+        let (mut sql, mut rest) = (String::new(), template);
+        let mut relations: Vec<RelationUse> = Vec::new();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').unwrap();
+            sql.push_str(before);
+            let relation = reference(name);
+            let start = sql.len();
+            sql.push_str(&format!("\"{}\".\"{name}\"", relation.name.schema.as_deref().unwrap()));
+            relations.push(RelationUse { relation, at: std::iter::once(start..sql.len()).collect() });
+            rest = after;
+        }
+        sql.push_str(rest);
+        let mut catalog = Catalog::default();
+        for (i, (name, columns)) in self.tables.iter().enumerate() {
+            let columns = columns.split(", ").map(|c| {
+                let (column, kind) = c.split_once(' ').unwrap();
+                let (native, collation) = (self.native)(placement[i], kind);
+                let canonical = kind.trim_end_matches('~').replace(';', ",").parse().unwrap();
+                ColumnSchema { name: column.into(), native: native.into(), canonical: Some(canonical), refused: None, collation }
+            });
+            catalog.insert(reference(name), RelationSchema { columns: columns.collect(), rows: None, bytes: None });
+        }
+        let duckdb = DialectName::from("duckdb");
+        let request = PlanRequest {
+            unique_id: &UniqueId::from("model.t.q"),
+            sql: &sql,
+            relations: &relations,
+            dialect: &duckdb,
+            compute: &ComputeName::from("default"),
+            compute_dialect: &duckdb,
+            target_dialect: &dialect_of,
+            sheets: &self.sheets,
+            catalog: &catalog,
+            sink: Sink { target: TargetName::from("all"), relation: reference(&self.tables[0].0).name, materialized: "table".into() },
+            no_pushdown,
+        };
+        plan_by(&request, rules)
+    }
+
+    pub fn run(&self, plan: &FederatedPlan) -> Result<(Vec<String>, Computed), Diagnostic> {
+        let mut batches = Vec::new();
+        let mut sink = |batch: RecordBatch| -> Result<(), Stop> {
+            batches.push(batch);
+            Ok(())
+        };
+        let computed = execute(plan, &Opened(&self.specs), &self.settings, &mut sink)?;
+        Ok((rows(&batches), computed))
+    }
+}
+
+/// Whether a target can hold a table's values.
+pub fn may_hold(target: &str, table: &str) -> bool {
+    match table {
+        "orders" => matches!(target, "pg" | "duck" | "all"),
+        "customers" => target != "my",
+        _ => true,
+    }
+}
+
+/// Rows as sorted text with types, so that 1 and 1.00 differ.
+pub fn rows(batches: &[RecordBatch]) -> Vec<String> {
+    let options = FormatOptions::default().with_null("NULL");
+    let mut out = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let cells = batch.columns().iter().map(|c| format!("{}:{}", c.data_type(), ArrayFormatter::try_new(c.as_ref(), &options).unwrap().value(row)));
+            out.push(cells.collect::<Vec<_>>().join(" | "));
+        }
+    }
+    out.sort();
+    out
+}
+
+/// What a source was asked and what the compute ran, to read when two answers differ.
+pub fn shown(plan: &FederatedPlan) -> String {
+    let mut out: Vec<String> = plan.scans.iter().map(|s| format!("    {} <- {}", s.source, s.sql)).collect();
+    out.extend(plan.residual.iter().map(|r| format!("    {}", r.sql)));
+    out.join("\n")
+}
