@@ -14,10 +14,10 @@
 //! 5. Fewer rows move, never more: groups are at most as many as rows.
 
 use super::ctes::Readers;
-use super::predicate::{Predicate, conjuncts, read};
+use super::predicate::{conjuncts, read};
 use super::source::Emitter;
 use super::verdict::{Rule, Rules, Verdict};
-use crate::bind::{Binder, Ctes, Relations, Source, column, outputs};
+use crate::bind::{At, Binder, Ctes, Relations, Source, column, outputs};
 use crate::catalog::{Catalog, ColumnSchema, RelationSchema};
 use crate::dialect::DialectSheet;
 use crate::edit::Edit;
@@ -90,6 +90,8 @@ struct Part {
 /// A relation under the names that some SELECT gives it.
 struct Base {
     table: usize,
+    /// For each column of what is read, the relation's.
+    columns: Vec<Option<usize>>,
     /// Conditions in the source's words.
     filters: Vec<String>,
     dead: Vec<Range<usize>>,
@@ -171,7 +173,7 @@ impl<'a> Search<'a> {
         }
         let scope = self.scope(ctes);
         let relations = self.binder.relations(select, &scope)?;
-        let base = self.base(select, &relations, ctes)?;
+        let base = self.base(select, &relations, ctes, &scope)?;
         let table = &self.tables[base.table];
         // A part that was made here is not made again.
         if table.relation.name.identifier.starts_with("dvt_part_") {
@@ -180,9 +182,8 @@ impl<'a> Search<'a> {
         let source = self.request.sheets.get(&(self.request.target_dialect)(&table.relation.target)?).ok()?;
         let columns = &self.request.catalog.relation(&table.relation)?.columns;
         let schema = |e: &Expr| {
-            let name = column(e)?;
-            let at = relations.resolve(name, None)?;
-            self.schema(&relations, at, ctes, columns)
+            let (_, c) = relations.resolve(column(e)?, None)?;
+            columns.get(base.columns.get(c).copied()??)
         };
         let mut keys: Vec<&ColumnSchema> = Vec::new();
         let (mut list, mut given) = (Vec::new(), Vec::new());
@@ -253,28 +254,30 @@ impl<'a> Search<'a> {
     }
 
     /// The one relation that a SELECT reads, through CTEs and derived tables that only name and filter (clauses 1 and 2).
-    fn base(&self, select: &Select, relations: &Relations<'_>, ctes: &[&Cte]) -> Option<Base> {
+    fn base(&self, select: &Select, relations: &Relations<'_>, ctes: &[&Cte], scope: &Ctes) -> Option<Base> {
         let [item] = relations.items.as_slice() else { return None };
         let mut base = match &item.source {
-            Source::Table(table) => Base { table: *table, filters: Vec::new(), dead: Vec::new() },
+            Source::Table(table) => {
+                let columns = (0..item.columns.as_ref()?.list.len()).map(Some).collect();
+                Base { table: *table, columns, filters: Vec::new(), dead: Vec::new() }
+            }
             Source::Cte { number, .. } => {
                 let cte = ctes.get(*number)?;
                 if self.readers.count(&cte.alias.name.value) != 1 || !cte.alias.columns.is_empty() || cte.materialized.is_some() {
                     return None;
                 }
-                let mut base = self.named(&cte.query, &ctes[..*number])?;
+                let mut base = self.named(&cte.query, ctes, scope)?;
                 base.dead.push(self.range(bare(&cte.query)?, false)?);
                 base
             }
-            Source::Derived(query) => self.named(query, ctes)?,
+            Source::Derived(query) => self.named(query, ctes, scope)?,
             Source::Unknown => return None,
         };
         let emitter = Emitter { request: self.request, tables: self.tables, rules: self.rules };
-        let columns = &self.request.catalog.relation(&self.tables[base.table].relation)?.columns;
         for conjunct in select.selection.iter().flat_map(conjuncts) {
             let predicate = read(conjunct, relations, None, false);
-            let here = |at| self.schema(relations, at, ctes, columns).and_then(|s| columns.iter().position(|c| c.name == s.name)).map(|c| (0, c));
-            if matches!(predicate, Predicate::Opaque { .. }) || !predicate.whole(&here) {
+            let here = |(_, c): At| base.columns.get(c).copied().flatten().map(|c| (0, c));
+            if !predicate.whole(&here) {
                 return None;
             }
             let (sql, class) = emitter.emit(&predicate.over(&here)?, base.table).ok()?;
@@ -286,32 +289,23 @@ impl<'a> Search<'a> {
         Some(base)
     }
 
-    fn named(&self, query: &Query, ctes: &[&Cte]) -> Option<Base> {
+    /// As `base`, for a query that only names and filters; its columns are the query's.
+    fn named(&self, query: &Query, ctes: &[&Cte], scope: &Ctes) -> Option<Base> {
         let select = bare(query)?;
         let plain = select.distinct.is_none() && matches!(&select.group_by, GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());
         let only_columns = select.projection.iter().all(|i| match i {
             SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => column(e).is_some(),
             _ => true,
         });
-        let relations = self.binder.relations(select, &self.scope(ctes))?;
-        (plain && only_columns).then(|| self.base(select, &relations, ctes))?
-    }
-
-    /// The relation's column that a column of a SELECT's only item is.
-    fn schema<'c>(&self, relations: &Relations<'_>, at: (usize, usize), ctes: &[&Cte], columns: &'c [ColumnSchema]) -> Option<&'c ColumnSchema> {
-        let item = relations.items.get(at.0)?;
-        let below = |query: &Query, ctes: &[&Cte]| {
-            let select = bare(query)?;
-            let relations = self.binder.relations(select, &self.scope(ctes))?;
-            let (outputs, _) = outputs(select, &relations)?;
-            self.schema(&relations, outputs.get(at.1)?.from?, ctes, columns)
-        };
-        match &item.source {
-            Source::Table(_) => columns.get(at.1),
-            Source::Cte { number, .. } => below(&ctes.get(*number)?.query, &ctes[..*number]),
-            Source::Derived(query) => below(query, ctes),
-            Source::Unknown => None,
+        // Names of WITH queries that stand further down are not in sight of those further up, but each has one reader.
+        let relations = self.binder.relations(select, scope)?;
+        if !plain || !only_columns {
+            return None;
         }
+        let base = self.base(select, &relations, ctes, scope)?;
+        let (outputs, _) = outputs(select, &relations)?;
+        let columns = outputs.iter().map(|o| base.columns.get(o.from?.1).copied()?).collect();
+        Some(Base { columns, ..base })
     }
 
     /// Clause 4.
