@@ -69,6 +69,8 @@ const QUERIES: &[&str] = &[
     "select o.id, i.qty from {orders} o join {items} i on i.order_id = o.id where (o.status = 'complete' and i.sku = 'a') or (o.status = '' and lower(i.sku) = 'x') or (o.id = 5 and i.qty > 2)",
     "select id, amount from {orders} order by amount desc, id desc limit 4",
     "select id, ordered from {orders} order by ordered desc nulls first, id limit 3 offset 1",
+    "select c.name, count(*) over (partition by c.credit) as n from {customers} c where c.id > 0",
+    "select t1.name from {customers} t1 left join {items} t2 on t2.order_id = t1.id and t2.sku in ('', 'complete') right join (select t4.ordered as c0, t4.weight as c1, t4.note as c2, t4.customer_id as c3 from {orders} t4 order by 1, 2, 3, 4 limit 5) t3 on t3.c3 = t1.id and not ('2024-01-01' > t3.c0) where 5 < t2.qty",
     "with recursive r as (select o.id, o.customer_id, 1 as n from {orders} o where o.id = 1 union all select c.id, c.id, n + 1 from {customers} c join r on c.id = r.id + 1 where n < 3) select r.id, r.n from r where r.id > 1",
 ];
 
@@ -82,7 +84,7 @@ fn golden() -> Vec<(String, bool)> {
     let cases: Vec<String> = texts.flat_map(|t| t.split("```sql\n").skip(1).map(|c| c.split("```").next().unwrap().trim().to_owned()).collect::<Vec<_>>()).collect();
     cases
         .into_iter()
-        .filter(|sql| !sql.starts_with("-- dialect") && !sql.contains("place") && !sql.contains("elsewhere") && !sql.contains("recursive"))
+        .filter(|sql| !sql.starts_with("-- dialect") && !sql.contains("place") && !sql.contains("elsewhere") && !sql.contains("recursive") && !sql.contains("main.orders"))
         .map(|sql| {
             let open = [" limit ", "random()", "any_value", "distinct on", "row_number"].iter().any(|w| sql.contains(w));
             (sql, open)

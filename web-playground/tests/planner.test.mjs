@@ -7,7 +7,7 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { opened, world } from "./page.mjs";
 
 const here = (path) => new URL(path, import.meta.url).pathname;
-const MEGABYTE = 1_000_000;
+const MEGABYTE = 1024 * 1024;
 const native = process.env.NATIVE_PLANNER;
 
 let close;

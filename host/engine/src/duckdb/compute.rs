@@ -56,6 +56,9 @@ impl Compute {
         config = config.with("preserve_insertion_order", "false").map_err(|e| failure(&e))?;
         let connection = duckdb::Connection::open_in_memory_with_flags(config).map_err(|e| failure(&e))?;
         prepare(&connection)?;
+        // DuckDB 1.5.6 puts what it learns from a join's one side below a LIMIT of the other, now and then: other rows are
+        // then within the limit, and the answer is wrong. `tests/pushdown/README.md` has the query.
+        connection.execute_batch("SET disabled_optimizers = 'join_filter_pushdown'").map_err(|e| failure(&e))?;
         Ok(Self { connection, streams: Vec::new(), pending: Vec::new(), _spill: spill })
     }
 
