@@ -72,7 +72,7 @@ fn run(world: &World, placements: &[Placement], seeds: Range<u64>) {
 #[test]
 fn random_queries_over_sqlite_and_duckdb_answer_as_one_database() {
     assert_eq!(TABLES.len(), 3);
-    run(&World::start(false), &IN_PROCESS, seeds("DVT_SEEDS", 0..2000));
+    run(&World::start(false), &IN_PROCESS, seeds("DVT_SEEDS", 0..1500));
 }
 
 #[test]
