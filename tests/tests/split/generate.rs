@@ -3,6 +3,7 @@
 //! Idea of SQLancer: text that is valid by construction, of shapes that planners get wrong. What one database answers that
 //! holds all tables is the oracle; the partitions of a condition p, NOT p and p IS NULL come out of the generator by
 //! themselves. No LIMIT without an order of all columns, no sums of doubles: their answers are not fixed.
+#![allow(dead_code)]
 
 use super::TABLES;
 use std::fmt::Write as _;
