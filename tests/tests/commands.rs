@@ -411,3 +411,173 @@ fn previews_and_lists_are_dbts() {
     assert!(world.dvt("p", &["parse"]).ok().all().contains("models.p.nowhere"));
     world.dvt("p", &["parse", "--warn-error-options", "{error: [UnusedResourceConfigPath]}"]).fails(2, &["models.p.nowhere"]);
 }
+
+#[test]
+fn a_warning_of_a_template_has_a_name_and_counts_as_an_error_where_warnings_do() {
+    let world = world(&[
+        ("models/late.sql", "{% if execute %}{{ exceptions.warn('late news') }}{% endif %}select 1 as id"),
+        ("models/early.sql", "{{ exceptions.warn('early news') }}select 1 as id"),
+    ]);
+    let said = world.dvt("p", &["run", "--log-format", "json"]).ok();
+    let told: Vec<String> = named(&events(&said), "JinjaLogWarning").iter().map(|e| e["data"]["msg"].as_str().unwrap().to_owned()).collect();
+    for news in ["late news", "early news"] {
+        assert!(told.iter().any(|t| t.contains(news)), "{told:?}");
+    }
+    world.dvt("p", &["--warn-error", "run", "-s", "late"]).fails(2, &["early news"]);
+    world.dvt("p", &["--warn-error-options", "{error: [JinjaLogWarning]}", "parse"]).fails(2, &["early news"]);
+    std::fs::remove_file(world.path("p/models/early.sql")).unwrap();
+    world.dvt("p", &["--warn-error", "run"]).fails(1, &["ERROR creating", "late news"]);
+    world.dvt("p", &["--warn-error", "parse"]).ok();
+    let silent = world.dvt("p", &["--warn-error", "--warn-error-options", "{silence: [JinjaLogWarning]}", "run"]).ok();
+    assert!(!silent.all().contains("late news"), "{}", silent.all());
+}
+
+#[test]
+fn nothing_without_its_group_reads_a_private_model() {
+    let groups = "groups: [{name: g, owner: {name: G}}]\n";
+    let private = "models: [{name: secret, config: {access: private, group: g}}]\n";
+    let world = world(&[
+        ("models/secret.sql", "select 1 as id"),
+        ("models/mate.sql", "{{ config(group='g') }} select * from {{ ref('secret') }}"),
+        ("models/p.yml", &format!("{groups}models: [{{name: secret, config: {{access: private, group: g}}, columns: [{{name: id, data_tests: [not_null]}}]}}]\n")),
+    ]);
+    // The group's own model, and a test declared on the model.
+    world.dvt("p", &["parse"]).ok();
+    world.write("p/tests/t.sql", "select * from {{ ref('secret') }} where id is null");
+    world.dvt("p", &["parse"]).fails(2, &["DVT2014", "`t` may not read `secret`"]);
+    std::fs::remove_file(world.path("p/tests/t.sql")).unwrap();
+    world.write("p/models/e.yml", "exposures: [{name: board, type: dashboard, owner: {name: O, email: o@example.test}, depends_on: [ref('secret')]}]\n");
+    world.dvt("p", &["parse"]).fails(2, &["DVT2014", "`board` may not read `secret`"]);
+    std::fs::remove_file(world.path("p/models/e.yml")).unwrap();
+    // Private to no group: nobody may read it.
+    world.write("p/models/p.yml", &format!("{groups}{}", private.replace(", group: g", "")));
+    world.write("p/models/mate.sql", "select * from {{ ref('secret') }}");
+    world.dvt("p", &["parse"]).fails(2, &["DVT2014", "`mate` may not read `secret`: it is private, and belongs to no group"]);
+}
+
+#[test]
+fn options_are_checked_wherever_they_come_from() {
+    let world = world(&[("models/m.sql", "select 1 as id")]);
+    world.dvt("p", &["run", "--event-time-start", "2024-01-01"]).fails(2, &["DVT6008", "without --event-time-end"]);
+    world.dvt("p", &["run", "--event-time-end", "2024-01-01"]).fails(2, &["DVT6008", "without --event-time-start"]);
+    world.dvt("p", &["run", "--event-time-start", "2024-01-02", "--event-time-end", "2024-01-01"]).fails(2, &["is not before"]);
+    world.dvt("p", &["run", "--event-time-start", "soon", "--event-time-end", "2024-01-01"]).fails(2, &["`soon`, which is no moment"]);
+    world.dvt("p", &["run", "--threads", "4294967297"]).fails(2, &["DVT6008", "4294967297"]);
+    let with = |name: &str, value: &str, words: &[&str]| {
+        let mut command = world.command("p", words);
+        command.env(name, value);
+        said(command)
+    };
+    with("DBT_LOG_LEVEL", "foo", &["parse"]).fails(2, &["DBT_LOG_LEVEL is `foo`", "debug, info"]);
+    with("DBT_LOG_FORMAT", "foo", &["parse"]).fails(2, &["DBT_LOG_FORMAT is `foo`"]);
+    with("DBT_RESOURCE_TYPES", "nope", &["ls"]).fails(2, &["DBT_RESOURCE_TYPES is `nope`"]);
+    with("DBT_RESOURCE_TYPES", "model", &["ls"]).ok();
+    with("DBT_LOG_LEVEL", "WARN", &["parse"]).ok();
+    with("DBT_WARN_ERROR_OPTIONS", "xx", &["parse"]).fails(2, &["{error: all"]);
+    world.write("p/old/manifest.json", "{\"metadata\": {}, \"nodes\": []}");
+    world.dvt("p", &["ls", "-s", "state:modified", "--state", "old"]).fails(2, &["DVT2201", "`nodes` is no mapping"]);
+}
+
+#[test]
+fn freshness_is_asked_by_the_projects_macro_and_an_empty_table_is_as_old_as_can_be() {
+    let sources = "sources:
+  - name: s
+    schema: dev
+    loaded_at_field: loaded
+    freshness: {error_after: {count: 3, period: day}}
+    tables: [{name: nothing}, {name: asked, freshness: {warn_after: {count: 1, period: day}}}]
+";
+    let made = "{% macro make() %}{% do run_query('create schema if not exists dev; create table dev.nothing (loaded timestamp); create table dev.asked as select now() as loaded') %}{% endmacro %}";
+    let world = world(&[("models/sources.yml", sources), ("macros/make.sql", made)]);
+    world.dvt("p", &["run-operation", "make"]).ok();
+    world.dvt("p", &["source", "freshness"]).fails(1, &["ERROR STALE freshness of s.nothing", "PASS freshness of s.asked"]);
+    let rows = json(&world, "p/target/sources.json")["results"].as_array().unwrap().clone();
+    let row = rows.iter().find(|r| r["unique_id"] == "source.p.s.nothing").unwrap();
+    assert_eq!((row["status"].as_str(), row["max_loaded_at"].as_str().map(|t| &t[..10])), (Some("error"), Some("0001-01-01")));
+    let own = "{% macro collect_freshness(source, loaded_at_field, filter) %}{% call statement('f', fetch_result=True) %}select now() - interval 2 day, now() from {{ source }} limit 1{% endcall %}{{ return(load_result('f')) }}{% endmacro %}";
+    world.write("p/macros/own.sql", own);
+    world.dvt("p", &["source", "freshness", "-s", "source:s.asked"]).ok().fails(0, &["WARN freshness of s.asked"]);
+}
+
+#[test]
+fn hooks_of_packages_have_the_ids_of_the_manifest_and_see_schemas_of_stored_failures() {
+    let hooks = "name: p\nprofile: p\nversion: '1.0'\non-run-start: ['select 1', 'select 2']\non-run-end: [\"{{ log('schemas are ' ~ schemas, info=true) }}\"]\n";
+    let world = world(&[
+        ("models/m.sql", "select 1 as id"),
+        ("models/m.yml", "models: [{name: m, columns: [{name: id, data_tests: [{not_null: {config: {store_failures: true}}}]}]}]\n"),
+        ("dbt_packages/pkg/dbt_project.yml", "name: pkg\nversion: '1.0'\non-run-start: ['select 3']\n"),
+        ("packages.yml", "packages: [{local: dbt_packages/pkg}]\n"),
+    ]);
+    world.write("p/dbt_project.yml", hooks);
+    let said = world.dvt("p", &["build"]).ok();
+    assert!(said.out.contains("dev_dbt_test__audit"), "{}", said.out);
+    let ran: Vec<String> = json(&world, "p/target/run_results.json")["results"].as_array().unwrap().iter().map(|r| r["unique_id"].as_str().unwrap().to_owned()).filter(|id| id.starts_with("operation.")).collect();
+    let known = json(&world, "p/target/manifest.json")["nodes"].clone();
+    assert!(ran.contains(&"operation.pkg.pkg-on-run-start-0".to_owned()), "{ran:?}");
+    for id in ran {
+        assert!(known.get(&id).is_some(), "{id}");
+    }
+}
+
+#[test]
+fn columns_of_seeds_have_the_types_and_names_that_dbt_finds() {
+    let csv = "whole,power,day,zulu,away,minute,part,big,code,a,a,\n1.0,1e5,2024-1-5,2024-01-01T00:00:00Z,2024-01-01T05:00:00+02:00,2024-01-01T10:00,1.5,3000000000,007x,1,2,3\n2.0,2e3,2024-12-15,2024-01-02T00:00:00Z,2024-01-02T05:00:00.5+02:00,2024-01-01T10:30:15,2,1,8,1,2,3\n";
+    let world = world(&[("seeds/s.csv", csv)]);
+    world.dvt("p", &["seed"]).ok();
+    let shown = |sql: &str| world.dvt("p", &["-q", "show", "--limit", "50", "--inline", sql, "--output", "json"]).ok().out;
+    let types = serde_json::from_str::<Value>(&shown("select column_name as n, data_type as t from information_schema.columns where table_name = 's' order by ordinal_position")).unwrap();
+    let types: Vec<String> = types["show"].as_array().unwrap().iter().map(|r| format!("{} {}", r["n"].as_str().unwrap(), r["t"].as_str().unwrap())).collect();
+    assert_eq!(
+        types,
+        [
+            "whole INTEGER", "power INTEGER", "day DATE", "zulu TIMESTAMP", "away TIMESTAMP", "minute TIMESTAMP", "part DOUBLE", "big BIGINT", "code VARCHAR",
+            "a INTEGER", "a_2 INTEGER", "l INTEGER"
+        ]
+    );
+    let values = shown("select power || ' ' || day || ' ' || away || ' ' || minute as v from dev.s order by power");
+    assert!(values.contains("2000 2024-12-15 2024-01-02 05:00:00.5 2024-01-01 10:30:15") && values.contains("100000 2024-01-05 2024-01-01 05:00:00 2024-01-01 10:00:00"), "{values}");
+}
+
+#[test]
+fn what_dbt_warns_of_is_an_error_where_warnings_are() {
+    let world = world(&[("models/m.sql", "select 1 as id")]);
+    let project = |more: &str| world.write("p/dbt_project.yml", &format!("name: p\nprofile: p\nversion: '1.0'\n{more}"));
+    world.dvt("p", &["--warn-error", "parse"]).ok();
+    project("models:\n  p:\n    gone: {+materialized: table}\n    +enabled: true\nseeds: {p: {+enabled: true}}\n");
+    world.dvt("p", &["parse"]).ok().fails(0, &["models.p.gone", "seeds.p"]);
+    world.dvt("p", &["--warn-error", "parse"]).fails(2, &["models.p.gone"]);
+    world.dvt("p", &["--warn-error-options", "{error: [UnusedResourceConfigPath]}", "parse"]).fails(2, &["models.p.gone"]);
+    project("");
+    world.write("p/models/reader.sql", "select * from {{ ref('m') }}");
+    for (date, words) in [("2001-01-01", ["past its deprecation date", "`reader` reads `m`, which is past"]), ("2999-01-01", ["`reader` reads `m`", "will be deprecated on 2999-01-01"])] {
+        world.write("p/models/m.yml", &format!("models: [{{name: m, deprecation_date: {date}}}]\n"));
+        world.dvt("p", &["--warn-error", "parse"]).fails(2, &words);
+        world.dvt("p", &["parse"]).ok();
+    }
+    world.write("p/models/m.yml", "models: [{name: m, config: {contract: {enforced: true}}, columns: [{name: id, data_type: integer, constraints: [{type: not_null}]}]}]\n");
+    world.dvt("p", &["--warn-error", "parse"]).fails(2, &["`m` has constraints", "not for a view"]);
+    std::fs::remove_file(world.path("p/models/m.yml")).unwrap();
+    world.write("p/models/s.yml", "sources: [{name: s, freshness: {warn_after: {count: 1, period: day}}, tables: [{name: t}]}]\n");
+    // As in dbt these two are never errors.
+    world.write("p/models/batched.sql", "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='at', batch_size='day', begin='2024-01-01') }} select * from {{ ref('m') }}");
+    world.dvt("p", &["--warn-error", "parse"]).ok().fails(0, &["freshness of source `s.t`", "microbatch model `batched`"]);
+    world.dvt("p", &["--warn-error", "ls", "-s", "none_such"]).fails(2, &["none_such"]);
+    world.write("p/models/two words.sql", "select 1 as id");
+    world.dvt("p", &["parse"]).fails(2, &["`two words` has a blank"]);
+    project("flags: {require_resource_names_without_spaces: false}\n");
+    world.dvt("p", &["parse"]).ok();
+}
+
+#[test]
+fn a_retry_of_docs_builds_no_tables() {
+    let world = world(&[("models/m.sql", "{{ config(materialized='table') }}{% if execute %}{{ exceptions.raise_compiler_error('not yet') }}{% endif %}select 1 as id")]);
+    world.dvt("p", &["run"]).fails(1, &["not yet"]);
+    // As dbt leaves it after `docs generate`, whose compiling failed.
+    let mut results = json(&world, "p/target/run_results.json");
+    results["args"]["which"] = "generate".into();
+    world.write("p/target/run_results.json", &results.to_string());
+    world.write("p/models/m.sql", "{{ config(materialized='table') }}select 1 as id");
+    world.dvt("p", &["retry"]).ok();
+    let shown = world.dvt("p", &["-q", "show", "--inline", "select count(*) as n from information_schema.tables where table_name = 'm'", "--output", "json"]).ok();
+    assert!(shown.out.contains("\"n\": 0"), "{}", shown.out);
+}

@@ -24,7 +24,7 @@ pub struct Field {
     short: Option<char>,
     env: &'static str,
     value: &'static str,
-    choices: &'static [&'static str],
+    pub choices: &'static [&'static str],
     pub many: bool,
     commands: &'static [&'static str],
     help: &'static str,
@@ -186,6 +186,11 @@ impl Field {
     }
     pub fn flag(&self) -> String {
         self.name.replace('-', "_")
+    }
+
+    /// Whether a word is one of the choices, where there are any.
+    pub fn takes(&self, word: &str) -> bool {
+        self.choices.is_empty() || self.choices.iter().any(|c| c.eq_ignore_ascii_case(word))
     }
 
     /// What the line says; several words of one option add up.

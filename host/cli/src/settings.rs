@@ -49,10 +49,18 @@ pub fn task(which: &str, cli: &Cli, stream: Stream) -> Result<Task, Diagnostic> 
         }
     }
     for field in FIELDS {
-        let given = field.on_line(&cli.leaf).or_else(|| {
-            let text = settings.env(&format!("{PREFIX}{}", field.variable()?))?;
-            Some(if field.many { text.split([' ', ',']).filter(|w| !w.is_empty()).map(str::to_owned).collect() } else { vec![text.to_owned()] })
-        });
+        let mut given = field.on_line(&cli.leaf);
+        if given.is_none()
+            && let Some((name, text)) = field.variable().and_then(|v| Some((format!("{PREFIX}{v}"), settings.env(&format!("{PREFIX}{v}"))?)))
+        {
+            let words: Vec<String> = if field.many { text.split([' ', ',']).filter(|w| !w.is_empty()).map(str::to_owned).collect() } else { vec![text.to_owned()] };
+            // As in dbt a variable counts only for commands that know the option.
+            let known = cli.leaf.try_contains_id(field.name).is_ok();
+            if let Some(wrong) = words.iter().find(|w| known && !field.takes(w)) {
+                return Err(usage(format!("{name} is `{wrong}`, which --{} does not take", field.name)).hint(format!("one of {}", field.choices.join(", "))));
+            }
+            given = Some(words);
+        }
         if let Some(mut given) = given {
             flags.insert(field.flag(), if field.many { json!(given) } else { given.pop().map_or(Value::Null, Value::String) });
         }
@@ -63,15 +71,16 @@ pub fn task(which: &str, cli: &Cli, stream: Stream) -> Result<Task, Diagnostic> 
     number(&mut flags, "maximum_seed_size_mib")?;
     settings.threads = match number(&mut flags, "threads")? {
         Some(0) => return Err(usage("--threads is 0: at least one node must be in flight".to_owned())),
-        n => n.and_then(|n| u32::try_from(n).ok()),
+        Some(n) => Some(u32::try_from(n).map_err(|_| usage(format!("--threads is {n}, which is more than any machine has")))?),
+        None => None,
     };
     if let Some(Value::String(text)) = flags.get("warn_error_options") {
-        let map = mapping("--warn-error-options", text)?;
+        let map = mapping("--warn-error-options", text, "{error: all, silence: [NoNodesForSelectionCriteria]}")?;
         flags.insert("warn_error_options".to_owned(), Value::Object(map));
     }
     let word = |flags: &Map<String, Value>, key: &str| flags.get(key).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned);
     settings.vars = match word(&flags, "vars").filter(|t| !t.trim().is_empty()) {
-        Some(text) => mapping("--vars", &text)?,
+        Some(text) => mapping("--vars", &text, "{start: 2024-01-01}")?,
         None => Map::new(),
     };
     settings.profile = word(&flags, "profile");
@@ -98,6 +107,7 @@ pub fn task(which: &str, cli: &Cli, stream: Stream) -> Result<Task, Diagnostic> 
     settings.sample = word(&flags, "sample");
     settings.event_time_start = word(&flags, "event_time_start");
     settings.event_time_end = word(&flags, "event_time_end");
+    event_times(&settings)?;
     if on("single_threaded") == Some(true) {
         settings.threads = Some(1);
     }
@@ -148,6 +158,23 @@ fn older_variables(settings: &Settings, flags: &mut Map<String, Value>) {
     }
 }
 
+/// Both ends of a span of event time, or none.
+fn event_times(settings: &Settings) -> Result<(), Diagnostic> {
+    let usage = |text: String| Diagnostic::error(Code::Usage, text);
+    let read = |name: &str, text: &str| {
+        dvt_run::batches::moment(text).ok_or_else(|| usage(format!("--{name} is `{text}`, which is no moment")).hint("write it as 2024-01-31 or 2024-01-31T12:00:00"))
+    };
+    match (settings.event_time_start.as_deref(), settings.event_time_end.as_deref()) {
+        (None, None) => Ok(()),
+        (Some(_), None) => Err(usage("--event-time-start is given without --event-time-end".to_owned()).hint("give both, or none")),
+        (None, Some(_)) => Err(usage("--event-time-end is given without --event-time-start".to_owned()).hint("give both, or none")),
+        (Some(start), Some(end)) if read("event-time-start", start)? >= read("event-time-end", end)? => {
+            Err(usage(format!("--event-time-start {start} is not before --event-time-end {end}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn truth(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "t" | "yes" | "y" | "on" => Some(true),
@@ -194,11 +221,11 @@ fn look(settings: &Settings) -> Result<Look, Diagnostic> {
     })
 }
 
-/// A YAML mapping given as an option.
-pub fn mapping(option: &str, text: &str) -> Result<Map<String, Value>, Diagnostic> {
+/// A YAML mapping given as an option, of which `example` is one.
+pub fn mapping(option: &str, text: &str, example: &str) -> Result<Map<String, Value>, Diagnostic> {
     match dvt_project::yaml::parse(option, text)?.root.to_json() {
         Value::Object(map) => Ok(map),
         Value::Null => Ok(Map::new()),
-        _ => Err(Diagnostic::error(Code::Usage, format!("{option} is no mapping")).hint(format!("for example {option} '{{start: 2024-01-01}}'"))),
+        _ => Err(Diagnostic::error(Code::Usage, format!("{option} is no mapping")).hint(format!("for example {option} '{example}'"))),
     }
 }

@@ -59,7 +59,17 @@ pub fn wanted_kinds(settings: &Settings) -> BTreeSet<String> {
 pub fn document(folder: &Path, name: &str) -> Result<Option<Value>, Diagnostic> {
     let path = folder.join(name);
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|e| Diagnostic::error(Code::SelectorInvalid, format!("{} cannot be read: {e}", path.display())))
+    let wrong = |why: &str| Diagnostic::error(Code::SelectorInvalid, format!("{} cannot be read: {why}", path.display()));
+    let read: Value = serde_json::from_str(&text).map_err(|e| wrong(&e.to_string()))?;
+    let Some(map) = read.as_object() else { return Err(wrong("it is no mapping")) };
+    // What is of another form would count as empty, and everything as new.
+    for (key, mapping) in [("nodes", true), ("sources", true), ("macros", true), ("results", false)] {
+        // `sources` of a manifest is a mapping; other documents have no such key.
+        if map.get(key).is_some_and(|v| if mapping { !v.is_object() } else { !v.is_array() }) {
+            return Err(wrong(&format!("`{key}` is no {}", if mapping { "mapping" } else { "list" })));
+        }
+    }
+    Ok(Some(read))
 }
 
 impl Project {

@@ -13,6 +13,7 @@ use dvt_mdm::{ColumnFact, Fact, RelationFact, Spool};
 use dvt_planner::catalog::{Collation, ColumnSchema};
 use crate::project::Project;
 use dvt_jinja::{ColumnFacts, Compiled, Execute, QueryResult, RelationFacts, Runtime};
+use dvt_project::warnings::Fate;
 use dvt_project::{Node, RelationName, RelationRef, TargetName};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -297,6 +298,18 @@ impl Runtime for Database {
     fn print(&self, message: &str) {
         if self.shared.prints {
             self.shared.printer.data(Event::new("Z052", "PrintEvent", Level::Info, message, json!({"msg": message})));
+        }
+    }
+
+    fn warn(&self, message: &str) -> Result<(), Diagnostic> {
+        const NAME: &str = "JinjaLogWarning";
+        match self.shared.printer.fate(NAME) {
+            Fate::Silent => Ok(()),
+            Fate::Shown => {
+                self.shared.printer.event(Event::new("I061", NAME, Level::Warn, format!("[WARNING]: {message}"), json!({"msg": message})));
+                Ok(())
+            }
+            Fate::Error => Err(Diagnostic::error(Code::CompilerRaised, message).event(NAME).hint("warnings count as errors here (--warn-error, --warn-error-options)")),
         }
     }
 

@@ -4,7 +4,7 @@
 //! plugins. Not here: SQL generation, pushdown, drivers.
 
 mod artifacts;
-mod batches;
+pub mod batches;
 mod choose;
 mod contract;
 mod csv;

@@ -59,6 +59,8 @@ impl Project {
         warnings.extend(plugins.warnings.iter().cloned());
         warnings.extend(parsed.warnings);
         let manifest = parsed.manifest;
+        // Of what depends on the day a kept parse says nothing.
+        warnings.extend(dvt_project::notices::warnings(&manifest, &input.invocation.started_at));
         let graph = Graph::new(&manifest).map_err(one)?;
         let engine = parsed.engine;
         Ok(Self { settings, home, root, input, plugins, manifest, graph, engine, warnings, started })

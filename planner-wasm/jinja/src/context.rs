@@ -116,6 +116,7 @@ fn builtin(scope: &Arc<Scope>, name: &str) -> Option<Value> {
         "dvt_batch" => scope.overlay.batch.as_ref().map_or_else(|| Value::from(()), |b| python::from_json(&json!({"incremental": !b.first}))),
         "sql" | "compiled_code" | "dvt_staged_relation" | "dvt_part" => Value::from(()),
         "context_macro_stack" => scope.macro_stack(),
+        "context" => Value::from_object(Context(scope.clone())),
         _ => return None,
     })
 }
@@ -305,6 +306,29 @@ impl Object for Function {
                 }))
             }
             _ => none(),
+        }
+    }
+}
+
+/// `context['name']`: every name of the context by its text.
+#[derive(Debug)]
+struct Context(Arc<Scope>);
+
+impl Object for Context {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        lookup(&self.0, key.as_str()?)
+    }
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        if method == "get" {
+            let [key, default] = bind(method, ["key", "default"], args)?;
+            return Ok(lookup(&self.0, &need_text(method, "key", key)?).or(default).unwrap_or_else(|| Value::from(())));
+        }
+        match lookup(&self.0, method) {
+            Some(value) => value.call(state, args),
+            None => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }

@@ -464,9 +464,9 @@ fn cleaned(value: Json) -> Json {
     }
 }
 
-/// Database and schema of every relation that the run built, each once.
+/// Database and schema of every relation that the run built, rows of tests among them, each once.
 fn built_schemas(manifest: &Manifest, results: &[Json]) -> std::collections::BTreeSet<(Option<String>, String)> {
-    let built = results.iter().filter(|r| r.get("status").and_then(Json::as_str) == Some("success"));
+    let built = results.iter().filter(|r| !matches!(r.get("status").and_then(Json::as_str), None | Some("error" | "fail" | "skipped")));
     built
         .filter_map(|r| {
             let id = r.get("unique_id").or_else(|| r.get("node")?.get("unique_id"))?.as_str()?;

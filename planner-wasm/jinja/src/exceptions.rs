@@ -3,7 +3,7 @@
 use crate::errors::{coded, fail};
 use crate::python::{bind, repr};
 use crate::relation::clean;
-use crate::scope::Scope;
+use crate::scope::{Phase, Scope};
 use dvt_diagnostic::{Code, Diagnostic};
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
@@ -20,6 +20,21 @@ fn named(value: Option<&Value>) -> String {
 }
 
 impl Exceptions {
+    /// A warning of the template: while the project is read it is one of the project's, later the runtime's.
+    fn warn(&self, message: &str) -> Result<Value, Error> {
+        match &self.0.runtime {
+            Some(runtime) => runtime.warn(message).map_err(coded)?,
+            None if self.0.phase == Phase::Parse => {
+                let mut captures = self.0.captures();
+                if !captures.warnings.iter().any(|known| known == message) {
+                    captures.warnings.push(message.to_owned());
+                }
+            }
+            None => {}
+        }
+        Ok(Value::from(""))
+    }
+
     /// The code, the sentence and the hint of a function that raises.
     fn raised(&self, method: &str, args: &[Value]) -> Result<Diagnostic, Error> {
         let node = &self.0.node.name;
@@ -82,19 +97,12 @@ impl Object for Exceptions {
         match method {
             "warn" => {
                 let [message, _node] = bind(method, ["msg", "node"], args)?;
-                let message = clean(&message.unwrap_or_default().to_string());
-                if let Some(runtime) = &self.0.runtime {
-                    runtime.log(&format!("[WARNING]: {message}"), true);
-                }
-                Ok(Value::from(""))
+                self.warn(&clean(&message.unwrap_or_default().to_string()))
             }
             "warn_snapshot_timestamp_data_types" => {
                 let [at, updated] = bind(method, ["snapshot_time_data_type", "updated_at_data_type"], args)?;
-                if let Some(runtime) = &self.0.runtime {
-                    let what = format!("the snapshot's times are {}, those of updated_at {}", at.unwrap_or_default(), updated.unwrap_or_default());
-                    runtime.log(&format!("[WARNING]: {what}; they may not be comparable"), true);
-                }
-                Ok(Value::from(""))
+                let what = format!("the snapshot's times are {}, those of updated_at {}", at.unwrap_or_default(), updated.unwrap_or_default());
+                self.warn(&format!("{what}; they may not be comparable"))
             }
             _ => Err(coded(self.raised(method, args)?)),
         }

@@ -75,6 +75,11 @@ pub trait Runtime: Send + Sync {
     /// Whatever is known of the target's relations may have changed.
     fn relations_changed(&self, target: &TargetName);
     fn log(&self, message: &str, info: bool);
+    /// What `exceptions.warn` says; an error where warnings count as errors.
+    fn warn(&self, message: &str) -> Result<(), Diagnostic> {
+        self.log(&format!("[WARNING]: {message}"), true);
+        Ok(())
+    }
     /// What `print()` says.
     fn print(&self, message: &str) {
         self.log(message, true);

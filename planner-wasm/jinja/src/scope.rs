@@ -58,6 +58,8 @@ pub struct Captures {
     /// Ephemeral parents, in order of first use.
     pub ephemerals: Vec<UniqueId>,
     pub is_incremental: bool,
+    /// What `exceptions.warn` said, each text once.
+    pub warnings: Vec<String>,
 }
 
 pub struct Scope {

@@ -88,3 +88,33 @@ fn patterns_keep_their_flags_and_escape_as_pythons() {
         assert_eq!(render(template, "", &serde_json::json!({})).as_deref(), Ok(wanted), "{template}");
     }
 }
+
+/// Rendered by Jinja2 3.1 on CPython 3.11.
+#[test]
+fn formats_filters_and_methods_are_those_of_jinja2() {
+    for (template, wanted) in [
+        ("{{ '%r %s' % ('x', 'y') }}", "'x' y"),
+        ("{{ '%5r|' % 'x' }}", "  'x'|"),
+        ("{{ '%(a)r %(b)s' % {'a': 'q', 'b': 'z'} }}", "'q' z"),
+        ("{{ '%%r %r' % 1 }}", "%r 1"),
+        ("{{ '{0!r} {1}'.format('a', 'b') }}", "'a' b"),
+        ("{{ '{!r:>5} {}'.format('a', 'b') }}", "  'a' b"),
+        ("{{ '{x!s}'.format(x=1) }}", "1"),
+        ("{{ '{a}-{b}'.format_map({'a': 1, 'b': 2}) }}", "1-2"),
+        ("{{ 'abc'.translate({97: 'X', 98: none}) }}", "Xc"),
+        ("{{ 'a\tb'.expandtabs(4) }}|", "a   b|"),
+        ("{{ 'a b/c?ü' | urlencode }}", "a%20b/c%3F%C3%BC"),
+        ("{{ {'a b': 'c d', 'e': 1} | urlencode }}", "a+b=c+d&e=1"),
+        ("{{ 12345678 | filesizeformat }} {{ 1 | filesizeformat }} {{ 12345678 | filesizeformat(true) }}", "12.3 MB 1 Byte 11.8 MiB"),
+        ("{{ 'the quick brown fox jumps' | wordwrap(10) }}", "the quick\nbrown fox\njumps"),
+        ("{{ 'abcdefghijklmnop qr' | wordwrap(5) }}", "abcde\nfghij\nklmno\np qr"),
+        ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}", "abab"),
+        ("{{ 'abc' is sequence }} {{ {} is sequence }} {{ [] is sequence }} {{ 3 is sequence }}", "True True True False"),
+        ("{{ zip(1, 2, default='z') }}", "z"),
+        ("{{ modules.datetime.date(2024, 12, 30).isocalendar() }}", "(2025, 1, 1)"),
+        ("{{ 1e20 }} {{ 1e-7 }} {{ [1.5e16, 0.0001, 2.0] }} {{ 1e20 | string }}", "1e+20 1e-07 [1.5e+16, 0.0001, 2.0] 1e+20"),
+        ("{{ context['project_name'] }} {{ context.get('nothing_such', 1) }}", "shop 1"),
+    ] {
+        assert_eq!(render(template, "", &serde_json::json!({})).as_deref(), Ok(wanted), "{template}");
+    }
+}

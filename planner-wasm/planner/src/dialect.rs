@@ -23,6 +23,9 @@ pub struct DialectSheet {
     /// The longest name of a table that the product keeps whole, in bytes; 0 where none is too long.
     #[serde(default = "usual_name_limit")]
     pub name_limit: usize,
+    /// Whether the product counts characters, not bytes. A name that fits by bytes fits then too.
+    #[serde(default)]
+    pub name_limit_in_characters: bool,
     /// What comparing a column of a family with a literal means at this product; absent = never pushed.
     #[serde(default)]
     pub compare: BTreeMap<Family, Comparison>,
@@ -38,6 +41,14 @@ pub struct DialectSheet {
     /// How profiles and relations of the product look; `dialect`, `quote` and `name_limit` are filled from above.
     #[serde(default)]
     pub profile: AdapterFacts,
+}
+
+impl DialectSheet {
+    /// Why the product would not keep this name whole; None where it does.
+    pub fn too_long(&self, name: &str) -> Option<String> {
+        let (length, unit) = if self.name_limit_in_characters { (name.chars().count(), "characters") } else { (name.len(), "bytes") };
+        (self.name_limit > 0 && length > self.name_limit).then(|| format!("`{name}` has {length} {unit}, and {} keeps {} of a name", self.name, self.name_limit))
+    }
 }
 
 /// Where a sheet is silent: short enough for any product known.

@@ -23,6 +23,7 @@ pub mod render;
 pub mod resource;
 
 pub mod shared_config;
+pub mod notices;
 mod sources;
 pub mod static_call;
 pub mod select;

@@ -19,13 +19,18 @@ pub type FindRef<'a> = &'a dyn Fn(&Manifest, &str, &RefCall) -> Result<UniqueId,
 
 /// Puts unit tests, metrics, semantic models and saved queries into the manifest with what they depend on.
 pub fn link(manifest: &mut Manifest, unit_tests: &[UnitTest], described: &[Described], find: FindRef<'_>, errors: &mut Vec<Diagnostic>) {
+    let mut models: BTreeMap<String, Vec<UniqueId>> = BTreeMap::new();
+    for node in manifest.nodes.values().filter(|n| !unit_tests.is_empty() && n.resource_type == ResourceType::Model) {
+        models.entry(node.name.clone()).or_default().push(node.unique_id.clone());
+    }
     for test in unit_tests {
-        if let Err(e) = unit_test(manifest, test, errors) {
+        if let Err(e) = unit_test(manifest, &models, test, errors) {
             errors.push(e);
         }
     }
     for one in described {
-        if let Some(first) = all_described(manifest).find(|d| d.unique_id == one.unique_id) {
+        let maps = [&manifest.metrics, &manifest.semantic_models, &manifest.saved_queries];
+        if let Some(first) = maps.iter().find_map(|m| m.get(&one.unique_id)) {
             let message = format!("two resources are named `{}`", one.name);
             let hint = format!("the other one is in {}, line {}", first.span.file, first.span.line);
             errors.push(Diagnostic::error(Code::DuplicateResource, message).at(one.span.clone()).hint(hint));
@@ -55,24 +60,22 @@ fn all_described(manifest: &Manifest) -> impl Iterator<Item = &Described> {
 }
 
 /// A model's own name, or one of the versions' with `name.v1` and `name v1` as dbt also takes it.
-fn tested<'a>(manifest: &'a Manifest, test: &UnitTest) -> Vec<&'a Node> {
+fn tested<'a>(manifest: &'a Manifest, models: &BTreeMap<String, Vec<UniqueId>>, test: &UnitTest) -> Vec<&'a Node> {
     let (name, version) = test.model.split_once(' ').map_or((test.model.as_str(), None), |(n, v)| (n, Some(v.trim())));
-    let fits = |n: &&Node| {
-        n.resource_type == ResourceType::Model
-            && n.name == name
-            && version.is_none_or(|v| n.facts().version.as_ref().is_some_and(|x| version_text(x) == v.trim_start_matches('v')))
-    };
-    let own: Vec<&Node> = manifest.nodes.values().filter(fits).filter(|n| n.package == test.package).collect();
-    if own.is_empty() { manifest.nodes.values().filter(fits).collect() } else { own }
+    let fits = |n: &&Node| version.is_none_or(|v| n.facts().version.as_ref().is_some_and(|x| version_text(x) == v.trim_start_matches('v')));
+    let named: Vec<&Node> = models.get(name).into_iter().flatten().filter_map(|id| manifest.nodes.get(id)).filter(fits).collect();
+    let own: Vec<&Node> = named.iter().copied().filter(|n| n.package == test.package).collect();
+    if own.is_empty() { named } else { own }
 }
 
-fn unit_test(manifest: &mut Manifest, test: &UnitTest, errors: &mut Vec<Diagnostic>) -> Result<(), Diagnostic> {
+/// `models` are the models' ids by name.
+fn unit_test(manifest: &mut Manifest, models: &BTreeMap<String, Vec<UniqueId>>, test: &UnitTest, errors: &mut Vec<Diagnostic>) -> Result<(), Diagnostic> {
     let disable = |manifest: &mut Manifest| {
         let mut test = test.clone();
         test.config.insert("enabled".to_owned(), json!(false));
         manifest.disabled_unit_tests.insert(test.unique_id.clone(), test);
     };
-    let models = tested(manifest, test);
+    let models = tested(manifest, models, test);
     let Some(first) = models.first() else {
         let disabled = manifest.disabled.values().any(|n| n.name == test.model);
         if disabled || test.config.get("enabled").and_then(Value::as_bool) == Some(false) {
@@ -324,7 +327,7 @@ pub fn check_access(manifest: &Manifest, restricted: &BTreeSet<String>) -> Vec<D
             });
         }
     }
-    for node in manifest.nodes.values() {
+    for node in manifest.nodes.values().chain(manifest.operations.values()) {
         if node.resource_type == ResourceType::Model && !matches!(node.access(), "private" | "protected" | "public") {
             let error = Diagnostic::error(Code::ConfigInvalid, format!("`{}` is no access level of `{}`", node.access(), node.name));
             errors.push(error.at(node.place_of("access")).about(node.unique_id.as_str()).hint("levels: private, protected, public"));
@@ -333,24 +336,43 @@ pub fn check_access(manifest: &Manifest, restricted: &BTreeSet<String>) -> Vec<D
             let error = Diagnostic::error(Code::ConfigInvalid, format!("`{}` is ephemeral and cannot be public", node.name));
             errors.push(error.at(node.span.clone()).about(node.unique_id.as_str()).hint("use another materialization or access"));
         }
-        if node.resource_type == ResourceType::Test {
-            continue;
+        // A declared test belongs to what it tests.
+        let attached = node.test.as_ref().filter(|t| t.generic.is_some()).and_then(|t| manifest.nodes.get(t.attached.as_ref()?));
+        let group = attached.map_or_else(|| node.group(), Node::group);
+        for parent in node.depends_on.nodes.iter().filter_map(|id| manifest.nodes.get(id)) {
+            if let Some(error) = refused(parent, &node.name, group, &node.package, restricted) {
+                errors.push(error.at(node.place_of_name(&parent.name)).about(node.unique_id.as_str()));
+            }
         }
-        for parent in node.depends_on.nodes.iter().filter_map(|id| manifest.nodes.get(id)).filter(|p| p.resource_type == ResourceType::Model) {
-            let foreign = node.package != parent.package && restricted.contains(&parent.package);
-            let (refused, why) = match parent.access() {
-                "private" => (foreign || node.group() != parent.group(), format!("private to the group `{}`", parent.group().unwrap_or_default())),
-                "protected" => (foreign, format!("protected in the package `{}`", parent.package)),
-                _ => (false, String::new()),
-            };
-            if refused {
-                let error = Diagnostic::error(Code::AccessDenied, format!("`{}` may not read `{}`: it is {why}", node.name, parent.name));
-                let hint = format!("give `{}` the same group, or `{}` a wider `access`", node.name, parent.name);
-                errors.push(error.at(node.place_of_name(&parent.name)).about(node.unique_id.as_str()).hint(hint));
+    }
+    for exposure in manifest.exposures.values() {
+        for parent in exposure.depends_on.iter().filter_map(|id| manifest.nodes.get(id)) {
+            if let Some(error) = refused(parent, &exposure.name, None, &exposure.package, restricted) {
+                errors.push(error.at(Span::file(exposure.path.clone())).about(exposure.unique_id.as_str()));
             }
         }
     }
     errors
+}
+
+/// Why something of this group and package may not read `parent`: who has no group reads nothing private.
+fn refused(parent: &Node, name: &str, group: Option<&str>, package: &str, restricted: &BTreeSet<String>) -> Option<Diagnostic> {
+    if parent.resource_type != ResourceType::Model {
+        return None;
+    }
+    let foreign = package != parent.package && restricted.contains(&parent.package);
+    let why = match (parent.access(), parent.group()) {
+        ("private", own) if foreign || group.is_none() || group != own => {
+            own.map_or_else(|| "private, and belongs to no group".to_owned(), |own| format!("private to the group `{own}`"))
+        }
+        ("protected", _) if foreign => format!("protected in the package `{}`", parent.package),
+        _ => return None,
+    };
+    let hint = match (parent.group(), group) {
+        (None, _) => format!("give `{}` a group, or a wider `access`", parent.name),
+        _ => format!("give `{name}` the same group, or `{}` a wider `access`", parent.name),
+    };
+    Some(Diagnostic::error(Code::AccessDenied, format!("`{name}` may not read `{}`: it is {why}", parent.name)).hint(hint))
 }
 
 /// dbt's inference of a model's key: constraints, then columns both unique and never null, then unique ones.

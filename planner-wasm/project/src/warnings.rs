@@ -24,7 +24,15 @@ pub const DEPRECATIONS: [&str; 35] = [
 ];
 
 /// Other warnings that dbt names and dvt raises.
-const EVENTS: [&str; 7] = ["UnversionedBreakingChange", "NoNodeForYamlKey", "NodeNotFoundOrDisabled", "UnusedResourceConfigPath", "NothingToDo", "NoNodesSelected", "FreshnessConfigProblem"];
+const EVENTS: [&str; 16] = [
+    "UnversionedBreakingChange",
+    "NoNodeForYamlKey", "NodeNotFoundOrDisabled", "UnusedResourceConfigPath", "NothingToDo", "NoNodesSelected", "FreshnessConfigProblem",
+    "NoNodesForSelectionCriteria", "LogTestResult", "JinjaLogWarning", "DeprecatedModel", "DeprecatedReference", "UpcomingReferenceDeprecation",
+    "UnsupportedConstraintMaterialization", "MicrobatchModelNoEventTimeInputs", "LogFreshnessResult",
+];
+
+/// Those that are errors for no option of dbt's.
+const NEVER_ERRORS: [&str; 2] = ["FreshnessConfigProblem", "MicrobatchModelNoEventTimeInputs"];
 
 /// Stands for all deprecations.
 const GROUP: &str = "Deprecations";
@@ -108,7 +116,8 @@ impl WarnErrorOptions {
                 return Fate::Error;
             }
         }
-        if self.all { Fate::Error } else { Fate::Shown }
+        let never = diagnostic.event.as_deref().is_some_and(|e| NEVER_ERRORS.contains(&e));
+        if self.all && !never { Fate::Error } else { Fate::Shown }
     }
 
     /// Sorts warnings; of each deprecation only the first is shown unless `show_all`.

@@ -187,3 +187,32 @@ fn a_query_comment_stands_before_or_behind_every_statement_of_a_node() {
         }
     }
 }
+
+#[test]
+fn a_grantee_is_written_as_the_config_has_it() {
+    let place = Place::with(&[]);
+    let role = format!("{}_rep", place.schema);
+    place.postgres().batch_execute(&format!("create role {role}")).unwrap();
+    place.world.write("p/models/m.sql", &format!("{{{{ config(materialized='table', grants={{'select': ['{}']}}) }}}} select 1 as id", role.to_uppercase()));
+    for _ in 0..2 {
+        place.on("postgres", &["run"]).ok();
+        let granted = place.lines("postgres", &format!("select grantee from information_schema.role_table_grants where table_schema = '{}' and grantee = '{role}'", place.schema));
+        assert_eq!(granted, [role.clone()]);
+    }
+}
+
+#[test]
+fn a_name_that_the_product_would_cut_is_refused_before_anything_is_built() {
+    let long = "a".repeat(64);
+    let place = Place::with(&[
+        (&format!("seeds/{long}.csv"), "id\n1\n"),
+        ("models/m.sql", &format!("{{{{ config(materialized='table', alias='{}') }}}} select 1 as id", "b".repeat(64))),
+        ("models/wide.sql", &format!("{{{{ config(materialized='table', alias='{}') }}}} select 1 as id", "ä".repeat(40))),
+        (&format!("tests/{}.sql", "c".repeat(64)), "{{ config(store_failures=true) }} select 1 as id from {{ ref('fine') }}"),
+        ("models/fine.sql", "select 1 as id"),
+    ]);
+    let said = place.on("postgres", &["build"]);
+    let said = said.fails(1, &["DVT1011", "has 64 bytes, and postgres keeps 63", "has 80 bytes", "ERROR=4"]);
+    assert!(!said.all().contains("DVT5104"), "{}", said.all());
+    place.on("mysql", &["build", "--exclude", "test_type:singular"]).ok();
+}

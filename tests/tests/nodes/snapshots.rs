@@ -81,3 +81,12 @@ fn a_snapshot_without_strategy_or_over_a_view_says_so() {
     place.world.write("p/models/s2.sql", "{{ config(alias='s') }} select 1 as id");
     place.dvt(&["snapshot"]).fails(2, &["would both be `s`"]);
 }
+
+#[test]
+fn times_of_a_check_snapshot_have_no_zone() {
+    let block = "{% snapshot s %}{{ config(unique_key='id', strategy='check', check_cols='all') }} select 1 as id{% endsnapshot %}";
+    let place = Place::with(&[("snapshots/s.sql", block)]);
+    place.on("duckdb", &["snapshot"]).ok();
+    let types = place.lines("duckdb", "select distinct data_type from information_schema.columns where table_name = 's' and column_name in ('dbt_valid_from', 'dbt_valid_to', 'dbt_updated_at')");
+    assert_eq!(types, ["TIMESTAMP"]);
+}

@@ -221,6 +221,10 @@ impl Runner {
             done.fail(Diagnostic::error(Code::Internal, format!("no node is named `{id}`")));
             return done;
         };
+        if let Err(error) = self.name_fits(node) {
+            done.fail(error.about(id.as_str()));
+            return done;
+        }
         // A bug in one node must not take the run with it: the other nodes' threads would wait for it for ever.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match node.resource_type {
             ResourceType::Seed => seed::load(self, node, &database, &mut done),
@@ -240,6 +244,17 @@ impl Runner {
         }
         done.seconds = since.elapsed().as_secs_f64();
         done
+    }
+
+    /// A name that the product cuts would be another one at the next run.
+    fn name_fits(&self, node: &Node) -> Result<(), Diagnostic> {
+        let Some(relation) = &node.relation else { return Ok(()) };
+        match self.project.sheet_of(&node.target)?.too_long(&relation.identifier) {
+            None => Ok(()),
+            Some(why) => Err(Diagnostic::error(Code::ConfigInvalid, format!("the name of `{}` is too long for target `{}`: {why}", node.name, node.target))
+                .at(node.span.clone())
+                .hint("give it a shorter `alias`")),
+        }
     }
 
     /// Makes the schemas of the nodes; each node learns of its own schema's failure.

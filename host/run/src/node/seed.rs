@@ -32,7 +32,7 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
     if rows.is_empty() {
         return Err(invalid("the file has no header".to_owned()));
     }
-    let header: Vec<String> = rows.remove(0).into_iter().map(|h| h.trim().to_owned()).collect();
+    let header = infer::header(&rows.remove(0));
     if let Some((at, row)) = rows.iter().enumerate().find(|(_, r)| r.len() != header.len()) {
         return Err(invalid(format!("row {} has {} fields, the header has {}", at + 1, row.len(), header.len())));
     }
@@ -56,6 +56,8 @@ pub(super) fn load(runner: &Runner, node: &Node, database: &Arc<Database>, done:
             }
             (None, None) => None,
         };
+        let plain = inferred.map(|kind| infer::plain(&values, kind));
+        let values: Vec<&str> = plain.as_ref().map_or(values, |plain| plain.iter().map(AsRef::as_ref).collect());
         let read = kind.map(|kind| (kind, infer::column(&values, kind)));
         let (kind, array) = match read {
             Some((kind, Ok(array))) => (kind, array),

@@ -118,30 +118,69 @@ impl Task {
             (_, Some(version)) => format!("  - package: {name}\n    version: {}\n", scalar(version)),
         };
         let path = place.root.join(FILE);
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let text = without(&text, name)?;
-        let document = dvt_project::yaml::parse(FILE, &text)?;
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        match document.root.get("packages").and_then(|p| p.as_list()).filter(|l| !l.is_empty()) {
-            Some(_) => {
-                // After the last line of the list: the next key at the margin, or the end.
-                let start = lines.iter().position(|l| l.starts_with("packages:")).unwrap_or(0);
-                let end = lines.iter().enumerate().skip(start + 1).find(|(_, l)| l.starts_with(|c: char| c.is_alphanumeric())).map_or(lines.len(), |(i, _)| i);
-                let indent = lines[start..end].iter().find_map(|l| Some(l.find("- ")?).filter(|_| l.trim_start().starts_with("- "))).unwrap_or(2);
-                let shifted = entry.lines().map(|l| format!("{}{}", " ".repeat(indent), &l[2..])).collect::<Vec<_>>();
-                lines.splice(end..end, shifted);
-            }
-            None => {
-                lines.retain(|l| !l.starts_with("packages:"));
-                lines.push("packages:".to_owned());
-                lines.extend(entry.lines().map(str::to_owned));
-            }
-        }
-        std::fs::write(&path, lines.join("\n") + "\n").map_err(|e| failed(FILE, &e))?;
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = with_entry(&before, name, &entry)?;
+        std::fs::write(&path, text).map_err(|e| failed(FILE, &e))?;
         let msg = format!("Added new package {name}@{} to {}", version.unwrap_or_default(), path.display());
         self.event("M032", "DepsAddPackage", Level::Info, &msg, json!({"package_name": name, "version": version, "packages_filepath": path}));
         Ok(())
     }
+}
+
+/// The text of packages.yml with an entry at the end of its list, and without others of the same package.
+///
+/// # Errors
+/// Texts whose other parts would not stay as they are: lists in one line, for one.
+fn with_entry(before: &str, name: &str, entry: &str) -> Result<String, Diagnostic> {
+    let wrong = |at: Option<dvt_diagnostic::Span>| {
+        let error = Diagnostic::error(Code::PackageInvalid, format!("`{name}` cannot be added: {FILE} is not written with one line for each key")).hint(format!("add it by hand:\n{entry}"));
+        if let Some(at) = at { error.at(at) } else { error }
+    };
+    let old = dvt_project::yaml::parse(FILE, before)?.root;
+    let listed = |root: &dvt_project::yaml::Yaml| -> Vec<Value> { root.get("packages").map(|p| p.to_json()).and_then(|p| p.as_array().cloned()).unwrap_or_default() };
+    let rest = |root: &dvt_project::yaml::Yaml| {
+        let mut all = root.to_json();
+        if let Some(map) = all.as_object_mut() {
+            map.remove("packages");
+        }
+        if all.as_object().is_some_and(serde_json::Map::is_empty) { Value::Null } else { all }
+    };
+    let added = dvt_project::yaml::parse(FILE, &format!("packages:\n{entry}"))?.root;
+    let mut meant: Vec<Value> = listed(&old).into_iter().filter(|e| !of_package(e, name)).collect();
+    meant.extend(listed(&added));
+    let place = old.get("packages").map(|p| p.span.clone());
+    let text = spliced(before, name, entry).map_err(|_| wrong(place.clone()))?;
+    match dvt_project::yaml::parse(FILE, &text) {
+        Ok(new) if listed(&new.root) == meant && rest(&new.root) == rest(&old) => Ok(text),
+        _ => Err(wrong(place)),
+    }
+}
+
+fn of_package(entry: &Value, name: &str) -> bool {
+    ["package", "git", "local", "tarball", "private"].iter().any(|k| entry.get(k).and_then(Value::as_str) == Some(name))
+}
+
+/// As [`with_entry`], for texts of one line for each key.
+fn spliced(before: &str, name: &str, entry: &str) -> Result<String, Diagnostic> {
+    let text = without(before, name)?;
+    let document = dvt_project::yaml::parse(FILE, &text)?;
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    match document.root.get("packages").and_then(|p| p.as_list()).filter(|l| !l.is_empty()) {
+        Some(_) => {
+            // After the last line of the list: the next key at the margin, or the end.
+            let start = lines.iter().position(|l| l.starts_with("packages:")).unwrap_or(0);
+            let end = lines.iter().enumerate().skip(start + 1).find(|(_, l)| l.starts_with(|c: char| c.is_alphanumeric())).map_or(lines.len(), |(i, _)| i);
+            let indent = lines[start..end].iter().find_map(|l| Some(l.find("- ")?).filter(|_| l.trim_start().starts_with("- "))).unwrap_or(2);
+            let shifted = entry.lines().map(|l| format!("{}{}", " ".repeat(indent), &l[2..])).collect::<Vec<_>>();
+            lines.splice(end..end, shifted);
+        }
+        None => {
+            lines.retain(|l| !l.starts_with("packages:"));
+            lines.push("packages:".to_owned());
+            lines.extend(entry.lines().map(str::to_owned));
+        }
+    }
+    Ok(lines.join("\n") + "\n")
 }
 
 /// The text without the entries of a package.
@@ -151,8 +190,7 @@ fn without(text: &str, name: &str) -> Result<String, Diagnostic> {
     let mut lines: Vec<Option<&str>> = text.lines().map(Some).collect();
     let starts: Vec<usize> = list.iter().map(|e| e.span.line as usize - 1).collect();
     for (i, entry) in list.iter().enumerate() {
-        let same = ["package", "git", "local", "tarball", "private"].iter().any(|k| entry.get(k).and_then(|v| v.as_str()) == Some(name));
-        if same {
+        if of_package(&entry.to_json(), name) {
             let end = starts.get(i + 1).copied().unwrap_or_else(|| {
                 let after = lines.iter().enumerate().skip(starts[i] + 1).find(|(_, l)| l.is_some_and(|l| l.starts_with(|c: char| c.is_alphanumeric())));
                 after.map_or(lines.len(), |(n, _)| n)
@@ -223,13 +261,26 @@ fn scalar(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::{scalar, without};
+    use super::{scalar, with_entry, without};
 
     #[test]
     fn an_entry_leaves_with_its_lines_and_others_stay() {
         let text = "# mine\npackages:\n  - package: a/b\n    version: 1.0.0\n  - local: x # here\n";
         assert_eq!(without(text, "a/b").unwrap(), "# mine\npackages:\n  - local: x # here\n");
         assert_eq!(without(text, "x").unwrap(), "# mine\npackages:\n  - package: a/b\n    version: 1.0.0\n");
+    }
+
+    #[test]
+    fn a_package_is_added_or_nothing_changes() {
+        let entry = "  - package: a/b\n    version: 1.0.0\n";
+        assert_eq!(with_entry("", "a/b", entry).unwrap(), format!("packages:\n{entry}"));
+        assert_eq!(with_entry("packages: []\n", "a/b", entry).unwrap(), format!("packages:\n{entry}"));
+        let text = "packages:\n- local: x # here\n- {package: a/b, version: 0.9.0}\nother: 1\n";
+        assert_eq!(with_entry(text, "a/b", entry).unwrap(), "packages:\n- local: x # here\n- package: a/b\n  version: 1.0.0\nother: 1\n");
+        for flow in ["packages: [{local: x}]\n", "packages: [{local: x},\n  {package: a/b, version: 0.9.0}]\n", "{packages: [{local: x}]}\n", "packages: [{package: a/b, version: 0.9.0}, {local: x}]\n"] {
+            let error = with_entry(flow, "a/b", entry).unwrap_err();
+            assert!(error.hint.unwrap().contains("- package: a/b"), "{flow}");
+        }
     }
 
     #[test]

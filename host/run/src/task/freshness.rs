@@ -11,9 +11,9 @@ use crate::project::Project;
 use crate::schedule::{Ended, Schedule};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_jinja::{Asking, Execute, Runtime};
+use dvt_jinja::{Asking, LoadedAt};
 use dvt_project::warnings::Fate;
-use dvt_project::{RelationRef, SourceTable, UniqueId};
+use dvt_project::{SourceTable, UniqueId};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -153,35 +153,32 @@ fn measure(project: &Project, source: &SourceTable, database: &Arc<Database>) ->
     let field = source.loaded_at_field.clone().or_else(|| told(source, "loaded_at_field").and_then(|v| v.as_str().map(str::to_owned)));
     let query = source.loaded_at_query.clone().or_else(|| told(source, "loaded_at_query").and_then(|v| v.as_str().map(str::to_owned)));
     let about = |d: Diagnostic| d.at(source.span.clone()).about(source.unique_id.as_str());
-    let target = &source.connection;
-    let relation = project.sheet_of(target)?.render(&source.relation);
-    let reads = [RelationRef { target: target.clone(), name: source.relation.clone() }];
     let limits = criteria(source).unwrap_or_default();
-    let newest = match (&field, &query) {
+    // Templates in them were kept by whoever read the properties; here they are rendered as a query's.
+    let rendered = |text: String| -> Result<String, Diagnostic> {
+        if text.contains("{{") || text.contains("{%") { Ok(project.engine.compile_inline(&text, Some(database.clone()))?.sql) } else { Ok(text) }
+    };
+    let (field, query) = (field.map(rendered).transpose()?, query.map(rendered).transpose()?);
+    let filter = limits.get("filter").and_then(Value::as_str).map(|f| rendered(f.to_owned())).transpose()?;
+    let loaded = match (&field, &query) {
         (Some(_), Some(_)) => {
             let text = format!("source `{name}` has both loaded_at_field and loaded_at_query");
             return Err(about(Diagnostic::error(Code::PropertyInvalid, text).hint("keep one of them")));
         }
-        (Some(field), None) => {
-            let filter = limits.get("filter").and_then(Value::as_str).map(|f| format!(" where {f}")).unwrap_or_default();
-            format!("select max({field}) as max_loaded_at, current_timestamp as snapshotted_at from {relation}{filter}")
-        }
-        (None, Some(query)) => format!("select ({query}) as max_loaded_at, current_timestamp as snapshotted_at"),
+        (Some(field), None) => LoadedAt::Column { name: field, filter: filter.as_deref() },
+        (None, Some(query)) => LoadedAt::Query(query),
         (None, None) => {
             let text = format!("source `{name}` has neither loaded_at_field nor loaded_at_query: its age cannot be read from the database's own records");
             return Err(about(Diagnostic::error(Code::PropertyInvalid, text).hint("name the column that says when a row was loaded: loaded_at_field: updated_at")));
         }
     };
-    // Its templates were kept by whoever read the properties; here they are rendered as a query's.
-    let sql = if newest.contains("{{") || newest.contains("{%") { project.engine.compile_inline(&newest, Some(database.clone()))?.sql } else { newest };
-    let rows = database.execute(target, &sql, &reads, Execute { fetch: true, limit: Some(1) }).map_err(about)?;
-    let row = rows.rows.first().cloned().unwrap_or_default();
-    let instant = |i: usize| row.get(i).and_then(|v| read_instant(&crate::values::shown(v)));
-    let Some(max_loaded_at) = instant(0) else {
-        let what = row.first().filter(|v| !v.is_null()).map_or_else(|| "no row says when it was loaded".to_owned(), |v| format!("`{}` is no time", crate::values::shown(v)));
-        return Err(about(Diagnostic::error(Code::DatabaseError, format!("the age of source `{name}` is not known: {what}"))));
+    let [newest, at] = project.engine.collect_freshness(source, &loaded, database.clone()).map_err(about)?;
+    let max_loaded_at = match newest {
+        // As in dbt, what was never loaded is as old as can be.
+        None => NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default().and_time(chrono::NaiveTime::default()).and_utc(),
+        Some(text) => read_instant(&text).ok_or_else(|| about(Diagnostic::error(Code::DatabaseError, format!("the age of source `{name}` is not known: `{text}` is no time"))))?,
     };
-    let snapshotted_at = instant(1).unwrap_or_else(Utc::now);
+    let snapshotted_at = at.and_then(|text| read_instant(&text)).unwrap_or_else(Utc::now);
     let age = (snapshotted_at - max_loaded_at).num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6;
     let over = |key: &str| allowed(&limits, key).is_some_and(|limit| age > limit);
     let status = if over("error_after") {

@@ -108,20 +108,20 @@ impl Lines<'_> {
         self.printer.event(Event::new("Q034", "SkippingDetails", Level::Info, msg, data).painted(painted));
     }
 
-    pub fn hook_started(&self, number: usize, total: usize, hook: &HookDef, when: &str) {
-        let name = format!("{}.{when}.{}", hook.package, number - 1);
+    pub fn hook_started(&self, number: usize, total: usize, hook: &HookDef, (when, place): (&str, usize)) {
+        let name = format!("{}.{when}.{place}", hook.package);
         let (msg, painted) = self.printer.step(number, total, &format!("START hook: {name}"), "RUN", Tone::Plain);
-        let data = json!({"index": number, "total": total, "statement": name, "node_info": hook_info(hook, when, number, "started")});
+        let data = json!({"index": number, "total": total, "statement": name, "node_info": hook_info(hook, when, place, "started")});
         self.printer.event(Event::new("Q032", "LogHookStartLine", Level::Info, msg, data).painted(painted));
     }
 
-    pub fn hook_ended(&self, number: usize, total: usize, hook: &HookDef, when: &str, done: &Done) {
-        let name = format!("{}.{when}.{}", hook.package, number - 1);
+    pub fn hook_ended(&self, number: usize, total: usize, hook: &HookDef, (when, place): (&str, usize), done: &Done) {
+        let name = format!("{}.{when}.{place}", hook.package);
         let (word, tone, level) = if done.status == Status::Success { ("OK", Tone::Good, Level::Info) } else { ("ERROR", Tone::Bad, Level::Error) };
         let (msg, painted) = self.printer.step(number, total, &format!("{word} hook: {name}"), &format!("{word} in {:.2}s", done.seconds), tone);
         let data = json!({
             "index": number, "total": total, "statement": name, "status": done.status.word(), "execution_time": done.seconds,
-            "node_info": hook_info(hook, when, number, done.status.word()),
+            "node_info": hook_info(hook, when, place, done.status.word()),
         });
         self.printer.event(Event::new("Q033", "LogHookEndLine", level, msg, data).painted(painted));
     }
@@ -302,17 +302,17 @@ fn plural(word: &str) -> String {
     if let Some(stem) = word.strip_suffix('y') { format!("{stem}ies") } else { format!("{word}s") }
 }
 
-/// `operation.shop.shop-on-run-start-0`
-pub fn hook_id(hook: &HookDef, when: &str, number: usize) -> UniqueId {
-    UniqueId::new(format!("operation.{0}.{0}-{when}-{1}", hook.package, number - 1))
+/// `operation.shop.shop-on-run-start-0`; `place` is the one among the hooks of its package, from 0.
+pub fn hook_id(hook: &HookDef, when: &str, place: usize) -> UniqueId {
+    UniqueId::new(format!("operation.{0}.{0}-{when}-{place}", hook.package))
 }
 
-fn hook_info(hook: &HookDef, when: &str, number: usize, status: &str) -> Value {
-    let name = format!("{}-{when}-{}", hook.package, number - 1);
+fn hook_info(hook: &HookDef, when: &str, place: usize, status: &str) -> Value {
+    let name = format!("{}-{when}-{place}", hook.package);
     json!({
         "materialized": "view", "meta": {}, "node_checksum": "", "node_finished_at": "", "node_name": name, "node_path": format!("hooks/{name}.sql"),
         "node_relation": {"alias": name, "database": "", "relation_name": "", "schema": ""}, "node_started_at": "", "node_status": status,
-        "resource_type": "operation", "unique_id": hook_id(hook, when, number),
+        "resource_type": "operation", "unique_id": hook_id(hook, when, place),
     })
 }
 

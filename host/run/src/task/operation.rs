@@ -44,7 +44,7 @@ impl Task {
         let code = match outcome {
             Ok(_) => OK,
             Err(error) if error.code == Code::MacroNotFound && name.is_some() => {
-                let hint = "`dvt ls` does not list macros; check the spelling, or install packages with `dvt deps`";
+                let hint = "check the spelling, write package.macro for one of a package, or install packages with `dvt deps`";
                 return Err(vec![if error.hint.is_some() { error } else { error.hint(hint) }]);
             }
             Err(error) => {

@@ -55,6 +55,7 @@ impl Task {
             "compile" => task.compile(None, false),
             "freshness" => task.freshness(None),
             "clone" => task.clone_relations(),
+            "generate" | "docs generate" => task.docs_generate(),
             "run-operation" => {
                 let name = ids[0].strip_prefix("macro.").unwrap_or(&ids[0]).to_owned();
                 let given = args.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -64,6 +65,13 @@ impl Task {
         }
     }
 }
+
+/// Options that are not taken over as they stand: of places and of showing this line decides, the rest has a field of its own.
+const NOT_AS_THEY_STAND: [&str; 31] = [
+    "log_path", "target_path", "profiles_dir", "project_dir", "warn_error", "warn_error_options", "state", "log_format", "log_format_file", "log_level",
+    "log_level_file", "log_file_max_bytes", "printer_width", "use_colors", "debug", "quiet", "invocation_command", "which", "args", "select", "exclude",
+    "vars", "threads", "target", "profile", "compute", "full_refresh", "fail_fast", "no_pushdown", "empty", "sample",
+];
 
 /// The options of the last command, those of this line before them.
 fn again(own: &Settings, which: &str, args: &Map<String, Value>, ids: Vec<String>) -> Settings {
@@ -76,17 +84,17 @@ fn again(own: &Settings, which: &str, args: &Map<String, Value>, ids: Vec<String
         settings.vars = args.get("vars").and_then(Value::as_object).cloned().unwrap_or_default();
     }
     let on = |key: &str| args.get(key).and_then(Value::as_bool) == Some(true);
+    settings.threads = settings.threads.or_else(|| args.get("threads").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()));
     settings.full_refresh |= on("full_refresh");
+    settings.fail_fast |= on("fail_fast");
     settings.no_pushdown |= on("no_pushdown");
     settings.store_failures |= on("store_failures");
     settings.empty |= on("empty");
     settings.sample = settings.sample.or_else(|| text("sample"));
     settings.event_time_start = settings.event_time_start.or_else(|| text("event_time_start"));
     settings.event_time_end = settings.event_time_end.or_else(|| text("event_time_end"));
-    for flag in ["defer", "favor_state", "defer_state"] {
-        if let Some(value) = args.get(flag).filter(|v| !v.is_null()) {
-            settings.flags.entry(flag).or_insert_with(|| value.clone());
-        }
+    for (flag, value) in args.iter().filter(|(flag, value)| !value.is_null() && !NOT_AS_THEY_STAND.contains(&flag.as_str())) {
+        settings.flags.entry(flag.clone()).or_insert_with(|| value.clone());
     }
     if on("defer")
         && let Some(state) = args.get("state").filter(|v| !v.is_null())
@@ -94,4 +102,29 @@ fn again(own: &Settings, which: &str, args: &Map<String, Value>, ids: Vec<String
         settings.flags.entry("state").or_insert_with(|| state.clone());
     }
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::again;
+    use crate::settings::Settings;
+    use serde_json::json;
+
+    #[test]
+    fn options_of_the_last_command_count_unless_this_line_says_otherwise() {
+        let before = json!({
+            "threads": 7, "fail_fast": true, "indirect_selection": "buildable", "introspect": false, "log_level": "debug", "warn_error": true,
+            "vars": {"a": 1}, "target_path": "elsewhere", "state": "old", "defer": false,
+        });
+        let args = before.as_object().unwrap();
+        let settings = again(&Settings::default(), "run", args, Vec::new());
+        assert_eq!((settings.threads, settings.fail_fast, settings.on("introspect")), (Some(7), true, false));
+        assert_eq!(settings.text("indirect_selection"), Some("buildable"));
+        for left in ["log_level", "warn_error", "target_path", "state"] {
+            assert!(!settings.flags.contains_key(left), "{left}");
+        }
+        let own = Settings { threads: Some(2), ..Settings::default() };
+        assert_eq!(again(&own, "run", args, Vec::new()).threads, Some(2));
+    }
 }

@@ -130,22 +130,24 @@ impl Task {
         let mut out = Vec::new();
         for (i, hook) in hooks.iter().enumerate() {
             let since = Instant::now();
-            lines.hook_started(i + 1, hooks.len(), hook, when);
+            // A hook is named by its place among those of its package.
+            let place = hooks[..i].iter().filter(|h| h.package == hook.package).count();
+            lines.hook_started(i + 1, hooks.len(), hook, (when, place));
             let engine = &runner.project.engine;
-            let mut done = Done::new(&hook_id(hook, when, i + 1));
+            let mut done = Done::new(&hook_id(hook, when, place));
             let target = hook.connection.as_deref().map_or_else(|| runner.project.manifest.default_target.clone(), TargetName::from);
             let outcome = engine.query_comment(Asking::Node(&done.id), &target).and_then(|comment| {
                 let database = Arc::new(Database::new(runner.databases.clone()).commented(comment));
                 engine.run_hook(hook, database, results)
             });
             done.seconds = since.elapsed().as_secs_f64();
-            done.message = Some(format!("{}.{when}.{i} passed", hook.package));
+            done.message = Some(format!("{}.{when}.{place} passed", hook.package));
             if let Err(error) = outcome {
                 done.status = Status::Error;
                 done.message = Some(self.printer.hiding(&error.to_string()));
                 done.error = Some(error);
             }
-            lines.hook_ended(i + 1, hooks.len(), hook, when, &done);
+            lines.hook_ended(i + 1, hooks.len(), hook, (when, place), &done);
             let failed = done.status == Status::Error;
             out.push(done);
             if failed {

@@ -10,16 +10,17 @@
 {% macro default__get_show_grant_sql(relation) -%}show grants on {{ relation }}{%- endmacro %}
 {% macro get_grant_sql(relation, privilege, grantees) -%}{{ return(adapter.dispatch('get_grant_sql', 'dbt')(relation, privilege, grantees)) }}{%- endmacro %}
 {% macro default__get_grant_sql(relation, privilege, grantees) -%}
-grant {{ privilege }} on {{ relation }} to {{ dvt_grantees(grantees) }}
+grant {{ privilege }} on {{ relation }} to {{ dvt_grantees(grantees, found=False) }}
 {%- endmacro %}
 {% macro get_revoke_sql(relation, privilege, grantees) -%}{{ return(adapter.dispatch('get_revoke_sql', 'dbt')(relation, privilege, grantees)) }}{%- endmacro %}
 {% macro default__get_revoke_sql(relation, privilege, grantees) -%}
 revoke {{ privilege }} on {{ relation }} from {{ dvt_grantees(grantees) }}
 {%- endmacro %}
-{% macro dvt_grantees(grantees) -%}{{ return(adapter.dispatch('dvt_grantees', 'dbt')(grantees)) }}{%- endmacro %}
-{% macro default__dvt_grantees(grantees) -%}
+{# Names of the config are written as they stand there, so that the product folds them; those that it told itself are quoted. #}
+{% macro dvt_grantees(grantees, found=True) -%}{{ return(adapter.dispatch('dvt_grantees', 'dbt')(grantees, found)) }}{%- endmacro %}
+{% macro default__dvt_grantees(grantees, found=True) -%}
   {%- set out = [] -%}
-  {%- for name in grantees -%}{%- do out.append(adapter.quote(name)) -%}{%- endfor -%}
+  {%- for name in grantees -%}{%- do out.append(adapter.quote(name) if found else name) -%}{%- endfor -%}
   {{ return(out | join(', ')) }}
 {%- endmacro %}
 

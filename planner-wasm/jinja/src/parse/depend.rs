@@ -18,6 +18,8 @@ impl Parser<'_> {
         for (id, captures) in all {
             let node = manifest.nodes.get(&id).or_else(|| manifest.operations.get(&id)).or_else(|| manifest.functions.get(&id));
             let Some(node) = node else { continue };
+            let told = captures.warnings.iter().map(|text| Diagnostic::warning(Code::CompilerRaised, text).at(node.span.clone()).about(id.as_str()).event("JinjaLogWarning"));
+            self.warnings.extend(told);
             let mut nodes: Vec<UniqueId> = Vec::new();
             let mut disabled = false;
             for call in &captures.refs {

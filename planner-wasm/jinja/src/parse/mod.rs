@@ -13,7 +13,7 @@ use crate::engine::{self, Engine, macro_defs, macro_files, render_text, set_test
 use crate::refs;
 use crate::scope::{Captures, Phase, Scope, Shared};
 use crate::yaml_strings::YamlStrings;
-use dvt_diagnostic::{Code, Diagnostic};
+use dvt_diagnostic::{Code, Diagnostic, Severity};
 use dvt_project::{Manifest, Node, PatchKind, ProjectInput, RefCall, ResourceType, Skeleton, UniqueId, link, paths};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +97,10 @@ fn cold(input: &Arc<ProjectInput>, print: Option<&[u8; 32]>) -> Result<Parsed, V
         .filter(|p| p.project.get("restrict-access").and_then(Json::as_bool) == Some(true))
         .map(|p| p.name.clone())
         .collect();
-    let refused = link::check_access(&manifest, &restricted);
+    let mut refused = link::check_access(&manifest, &restricted);
+    for told in dvt_project::notices::names(&manifest) {
+        if told.severity == Severity::Error { refused.push(told) } else { warnings.push(told) }
+    }
     if !refused.is_empty() {
         return Err(refused);
     }

@@ -321,6 +321,11 @@ impl Object for Moment {
             ("timetuple", _) => Err(Error::new(ErrorKind::UnknownMethod, "timetuple() is not available in a template")),
             ("total_seconds", Self::Delta(d)) => Ok(Value::from(d.num_microseconds().unwrap_or_default() as f64 / 1e6)),
             ("weekday", _) if day.is_some() => Ok(Value::from(day.map_or(0, |d| d.weekday().num_days_from_monday()))),
+            ("isocalendar", _) if day.is_some() => {
+                let week = day.unwrap_or_default().iso_week();
+                let parts = [i64::from(week.year()), i64::from(week.week()), day.map_or(0, |d| i64::from(d.weekday().number_from_monday()))];
+                Ok(super::tuple(parts.map(Value::from).to_vec()))
+            }
             ("isoweekday", _) if day.is_some() => Ok(Value::from(day.map_or(0, |d| d.weekday().number_from_monday()))),
             ("replace", moment) => {
                 let [y, mo, d, h, mi, s, us, tz] = bind(method, ["year", "month", "day", "hour", "minute", "second", "microsecond", "tzinfo"], args)?;

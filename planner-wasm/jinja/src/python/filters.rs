@@ -79,7 +79,7 @@ pub fn install(env: &mut Environment<'static>) {
     env.add_filter("escape", |v: Value| escaped(&v.to_string()));
     env.add_filter("e", |v: Value| escaped(&v.to_string()));
     env.add_filter("forceescape", |v: Value| escaped(&v.to_string()));
-    env.add_filter("string", |v: Value| v.to_string());
+    env.add_filter("string", |v: Value| super::float_text(&v).unwrap_or_else(|| v.to_string()));
     env.add_filter("int", |args: Rest<ValueOrKwargs>| int(&plain(&args)));
     env.add_filter("tojson", |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
         let args = plain(&args);
@@ -265,7 +265,7 @@ pub fn install_functions(env: &mut Environment<'static>) {
         env.add_function(if strict { "set_strict" } else { "set" }, set);
         let zip = move |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
             let args = plain(&args);
-            let (positional, _) = super::split_args(&args);
+            let (positional, named) = super::split_args(&args);
             let all: Result<Vec<Vec<Value>>, Error> = positional.iter().map(|v| v.try_iter().map(Iterator::collect)).collect();
             match all {
                 Ok(all) => {
@@ -273,7 +273,7 @@ pub fn install_functions(env: &mut Environment<'static>) {
                     Ok(list((0..shortest).map(|i| super::tuple(all.iter().map(|l| l[i].clone()).collect())).collect()))
                 }
                 Err(_) if strict => Err(type_error("zip_strict() needs lists")),
-                Err(_) => Ok(Value::from(())),
+                Err(_) => Ok(named.into_iter().find(|(name, _)| name == "default").map_or_else(|| Value::from(()), |(_, v)| v)),
             }
         };
         env.add_function(if strict { "zip_strict" } else { "zip" }, zip);
@@ -283,7 +283,6 @@ pub fn install_functions(env: &mut Environment<'static>) {
         Md5::digest(text.as_bytes()).iter().fold(String::new(), |out, b| format!("{out}{b:02x}"))
     });
     env.add_function("lipsum", || "Lorem ipsum dolor sit amet.");
-    env.add_function("cycler", |items: Rest<Value>| list(items.to_vec()));
     env.add_function("joiner", |separator: Option<String>| separator.unwrap_or_else(|| ", ".to_owned()));
     env.add_global("self", Value::from_object(super::PyDict::default()));
 }

@@ -4,6 +4,7 @@ mod dict;
 mod datetime;
 pub mod filters;
 mod itertools;
+mod jinja2;
 mod list;
 mod operators;
 mod regexes;
@@ -22,13 +23,18 @@ pub use set::PySet;
 pub use zones::pytz_module;
 
 use minijinja::value::{Kwargs, Tuple, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, Value, escape_formatter};
 use serde_json::Value as Json;
 
 /// Puts operators, constructors, filters, tests and string methods into an environment.
 pub fn install(env: &mut Environment<'static>) {
     operators::install(env);
     filters::install(env);
+    jinja2::install(env);
+    env.set_formatter(|out, state, value| match float_text(value) {
+        Some(text) => out.write_str(&text).map_err(Error::from),
+        None => escape_formatter(out, state, value),
+    });
     env.set_unknown_method_callback(strings::method);
 }
 
@@ -99,8 +105,23 @@ pub fn is_text_like(value: &Value) -> bool {
     value.as_object().is_some() && (value.kind() == ValueKind::Plain || value.downcast_object_ref::<crate::relation::Relation>().is_some())
 }
 
+/// A float that Python writes with an exponent; None for every other value.
+fn float_text(value: &Value) -> Option<String> {
+    if value.kind() != ValueKind::Number || value.is_integer() {
+        return None;
+    }
+    let float = f64::try_from(value.clone()).ok().filter(|f| f.is_finite() && *f != 0.0 && !(1e-4..1e16).contains(&f.abs()))?;
+    let text = format!("{float:e}");
+    let (digits, exponent) = text.split_once('e')?;
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |e| ('-', e));
+    Some(format!("{digits}e{sign}{exponent:0>2}"))
+}
+
 /// Python's `repr`.
 pub fn repr(value: &Value) -> String {
+    if let Some(text) = float_text(value) {
+        return text;
+    }
     match value.as_str() {
         Some(text) => repr_text(text),
         None if value.as_object().is_some() => value.to_string(),

@@ -211,8 +211,56 @@ fn modulo(a: &Value, b: &Value) -> Result<Value, Error> {
     }
 }
 
+/// What a `%r` shows.
+#[derive(PartialEq, Eq)]
+enum Place {
+    At(usize),
+    Named(String),
+}
+
+/// The text with `%s` for `%r`, and what those show.
+fn without_repr(text: &str) -> (String, Vec<Place>) {
+    let (mut out, mut places, mut at) = (String::new(), Vec::new(), 0);
+    let mut rest = text;
+    while let Some(start) = rest.find('%') {
+        let (head, spec) = rest.split_at(start + 1);
+        out.push_str(head);
+        let name = spec.strip_prefix('(').and_then(|s| s.split_once(')')).map(|(name, _)| name);
+        let skip = name.map_or(0, |n| n.len() + 2);
+        let flags = spec[skip..].find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+' | '#' | ' ' | '*')).map_or(spec.len(), |n| n + skip);
+        let kind = spec[flags..].chars().next();
+        out.push_str(&spec[..flags]);
+        if matches!(kind, Some('r' | 'a')) {
+            places.push(name.map_or(Place::At(at), |n| Place::Named(n.to_owned())));
+            out.push('s');
+        } else {
+            out.extend(kind);
+        }
+        if kind != Some('%') {
+            at += 1;
+        }
+        rest = &spec[flags + kind.map_or(0, char::len_utf8)..];
+    }
+    out.push_str(rest);
+    (out, places)
+}
+
 /// `'…' % values`: a tuple gives several, a dict gives names, anything else is the one value.
 fn printf(text: &str, values: &Value) -> Result<String, Error> {
+    let (text, places) = without_repr(text);
+    let text = text.as_str();
+    if !places.is_empty() {
+        let shown = |v: Value| Value::from(repr(&v));
+        if let Some(all) = values.downcast_object_ref::<Tuple>() {
+            let all = all.clone().into_vec().into_iter().enumerate().map(|(i, v)| if places.contains(&Place::At(i)) { shown(v) } else { v });
+            return printf(text, &tuple(all.collect()));
+        }
+        if text.contains("%(") {
+            let all = entries_of(values)?.into_iter().map(|(k, v)| if places.contains(&Place::Named(k.to_string())) { (k, shown(v)) } else { (k, v) });
+            return printf(text, &Value::from_object(PyDict::new(all)));
+        }
+        return printf(text, &shown(values.clone()));
+    }
     let printable = |v: Value| if v.as_object().is_some() && !v.is_tuple() { Value::from(v.to_string()) } else { v };
     if let Some(values) = values.downcast_object_ref::<Tuple>() {
         let values: Vec<Value> = values.clone().into_vec().into_iter().map(printable).collect();

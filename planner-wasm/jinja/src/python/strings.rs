@@ -94,7 +94,54 @@ pub fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Valu
         }
         "isidentifier" => Ok(Value::from(!text.is_empty() && text.chars().enumerate().all(|(i, c)| c == '_' || c.is_alphabetic() || (i > 0 && c.is_numeric())))),
         "isdecimal" => Ok(Value::from(!text.is_empty() && text.chars().all(|c| c.is_ascii_digit()))),
-        "expandtabs" => Ok(Value::from(text.replace('\t', "        "))),
+        "expandtabs" => {
+            let [size] = bind(name, ["tabsize"], args)?;
+            let size = size.map_or(8, |s| s.as_usize().unwrap_or(0)).min(1_000_000);
+            let (mut out, mut column) = (String::new(), 0);
+            for c in text.chars() {
+                match c {
+                    '\t' => {
+                        let by = if size == 0 { 0 } else { size - column % size };
+                        out.push_str(&" ".repeat(by));
+                        column += by;
+                    }
+                    c => {
+                        out.push(c);
+                        column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
+                    }
+                }
+            }
+            Ok(Value::from(out))
+        }
+        "translate" => {
+            let [table] = bind(name, ["table"], args)?;
+            let table = need(name, "table", table)?;
+            let mut out = String::new();
+            for c in text.chars() {
+                match table.get_item(&Value::from(u32::from(c))).ok().filter(|v| !v.is_undefined()) {
+                    None => out.push(c),
+                    Some(v) if v.is_none() => {}
+                    Some(v) => match v.as_i64() {
+                        Some(n) => out.push(u32::try_from(n).ok().and_then(char::from_u32).ok_or_else(|| type_error("character mapping must be in range(0x110000)"))?),
+                        None => out.push_str(&v.to_string()),
+                    },
+                }
+            }
+            Ok(Value::from(out))
+        }
+        "format_map" => {
+            let [mapping] = bind(name, ["mapping"], args)?;
+            let entries = super::entries_of(&need(name, "mapping", mapping)?)?;
+            let named: minijinja::value::Kwargs = entries.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+            method(state, value, "format", &[Value::from(named)])
+        }
+        "format" if ["!r", "!s", "!a"].iter().any(|c| text.contains(c)) => {
+            let (positional, named) = split_args(args);
+            let (text, named) = converted(text, positional, named)?;
+            let mut all = positional.to_vec();
+            all.push(Value::from(named.into_iter().collect::<minijinja::value::Kwargs>()));
+            method(state, &Value::from(text), "format", &all)
+        }
         "format" => {
             let (positional, named) = split_args(args);
             let printable = |v: Value| if super::is_text_like(&v) { Value::from(v.to_string()) } else { v };
@@ -109,6 +156,51 @@ pub fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Valu
             _ => e,
         }),
     }
+}
+
+/// A format text without `!r`: each such field reads a named value of its own, the repr of what it named. Fields without
+/// a name get their number, since taking one away would move the others.
+fn converted(text: &str, positional: &[Value], mut named: Vec<(String, Value)>) -> Result<(String, Vec<(String, Value)>), Error> {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut next = 0;
+    while let Some(at) = rest.find(['{', '}']) {
+        out.push_str(&rest[..at]);
+        let doubled = ["{{", "}}"].iter().find(|d| rest[at..].starts_with(**d));
+        let end = rest[at..].find('}');
+        let (Some(end), None) = (end, doubled) else {
+            let len = doubled.map_or(1, |d| d.len());
+            out.push_str(&rest[at..at + len]);
+            rest = &rest[at + len..];
+            continue;
+        };
+        let field = &rest[(at + 1).min(at + end)..at + end];
+        rest = &rest[at + end + 1..];
+        let (head, spec) = field.split_once(':').map_or((field, None), |(h, s)| (h, Some(s)));
+        let (name, conversion) = head.split_once('!').map_or((head, None), |(n, c)| (n, Some(c)));
+        let name = if name.is_empty() || name.starts_with(['.', '[']) {
+            next += 1;
+            format!("{}{name}", next - 1)
+        } else {
+            name.to_owned()
+        };
+        let spec = spec.map_or_else(String::new, |s| format!(":{s}"));
+        let Some(conversion) = conversion else {
+            out.push_str(&format!("{{{name}{spec}}}"));
+            continue;
+        };
+        let found = match name.parse::<usize>() {
+            Ok(n) => positional.get(n).cloned(),
+            Err(_) => named.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()),
+        };
+        let found = found.ok_or_else(|| type_error(format!("the format names `{name}`, which is not given")))?;
+        let shown = if conversion == "s" { found.to_string() } else { super::repr(&found) };
+        let own = format!("__converted_{}", named.len());
+        out.push_str(&format!("{{{own}{spec}}}"));
+        named.push((own, Value::from(shown)));
+    }
+    out.push_str(rest);
+    Ok((out, named))
 }
 
 fn split(text: &str, from_right: bool, args: &[Value]) -> Result<Value, Error> {

@@ -255,12 +255,28 @@ fn iso_date(text: &str) -> Option<String> {
     if year.len() != 4 || !digits(year) || !digits(month) || !digits(date) {
         return None;
     }
+    let (y, m, d): (u32, u32, u32) = (year.parse().ok()?, month.parse().ok()?, date.parse().ok()?);
+    let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let last = match m {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if y == 0 || d == 0 || d > last {
+        return None;
+    }
     let time = time.trim();
     let (clock, zone) = match time.find(['+', 'Z']).or_else(|| time.rfind('-')) {
         Some(at) => (&time[..at], time[at..].replace('Z', "+00:00")),
         None => (time, "+00:00".to_owned()),
     };
     let clock = if clock.is_empty() { "00:00:00" } else { clock.trim() };
+    let (hours, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let parts: Vec<u32> = hours.split(':').map(|p| Some(p).filter(|p| digits(p))?.parse().ok()).collect::<Option<_>>()?;
+    if parts.len() > 3 || !digits(fraction) || parts.iter().zip([24, 60, 60]).any(|(n, end)| *n >= end) {
+        return None;
+    }
     Some(format!("{year}-{month:0>2}-{date:0>2}T{clock}{zone}"))
 }
 
@@ -279,6 +295,9 @@ mod tests {
     fn dates_get_a_time_and_a_zone() {
         assert_eq!(iso_date("2030-01-01").as_deref(), Some("2030-01-01T00:00:00+00:00"));
         assert_eq!(iso_date("2031-05-06 10:00:00").as_deref(), Some("2031-05-06T10:00:00+00:00"));
-        assert_eq!(iso_date("soon"), None);
+        assert_eq!(iso_date("2028-02-29 10:00:00.5+02:00").as_deref(), Some("2028-02-29T10:00:00.5+02:00"));
+        for wrong in ["soon", "2030-13-45", "2030-00-01", "2030-02-29", "2100-02-29", "2030-04-31", "2030-01-01 25:00:00", "2030-01-01 10:61:00", "2030-01-01 noon"] {
+            assert_eq!(iso_date(wrong), None, "{wrong}");
+        }
     }
 }

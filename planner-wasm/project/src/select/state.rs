@@ -51,11 +51,11 @@ impl<'a> State<'a> {
 
     /// Sources whose newest row is newer than before.
     pub(super) fn fresher(&self) -> BTreeSet<String> {
-        let loaded = |r: &Value| r.get("max_loaded_at").and_then(Value::as_str).map(str::to_owned);
-        let before: Vec<(String, Option<String>)> = rows(self.sources.as_ref()).filter_map(|r| Some((id_of(r)?, loaded(r)))).collect();
+        let loaded = |r: &Value| r.get("max_loaded_at").and_then(Value::as_str).map(instant);
+        let before: BTreeMap<String, Option<Instant>> = rows(self.sources.as_ref()).filter_map(|r| Some((id_of(r)?, loaded(r)))).collect();
         rows(self.sources_now.as_ref())
             .filter_map(|r| Some((id_of(r)?, loaded(r)?)))
-            .filter(|(id, at)| before.iter().find(|(b, _)| b == id).is_none_or(|(_, was)| was.as_ref().is_none_or(|was| at > was)))
+            .filter(|(id, at)| before.get(id).is_none_or(|was| was.as_ref().is_none_or(|was| at > was)))
             .map(|(id, _)| id)
             .collect()
     }
@@ -65,6 +65,16 @@ impl<'a> State<'a> {
         let before = self.manifest.as_ref()?;
         Some(Check { kind, before, now: self.now.get_or_init(|| (self.make)()), changed_macros: OnceCell::new() })
     }
+}
+
+/// A moment as `sources.json` writes it, in an order that is time's: seconds, then their fraction without trailing zeros.
+type Instant = (String, String);
+
+/// Times of these files are UTC, as `Z` or `+00:00`, with or without a fraction.
+fn instant(text: &str) -> Instant {
+    let plain = text.trim_end_matches('Z').trim_end_matches("+00:00");
+    let (seconds, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+    (seconds.replace(' ', "T"), fraction.trim_end_matches('0').to_owned())
 }
 
 fn rows(document: Option<&Value>) -> impl Iterator<Item = &Value> {
@@ -294,5 +304,18 @@ fn same_contract(new: &Value, old: &Value) -> bool {
         (false, false) => true,
         (true, true) => new.get("contract").and_then(|c| c.get("checksum")) == old.get("contract").and_then(|c| c.get("checksum")),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+
+    #[test]
+    fn moments_are_compared_as_times_not_as_texts() {
+        assert!(instant("2024-01-01T00:00:00.5Z") > instant("2024-01-01T00:00:00Z"));
+        assert!(instant("2024-01-01T00:00:00.25+00:00") > instant("2024-01-01T00:00:00.2Z"));
+        assert!(instant("2024-01-01T00:00:01Z") > instant("2024-01-01T00:00:00.999999Z"));
+        assert_eq!(instant("2024-01-01T00:00:00.500000+00:00"), instant("2024-01-01T00:00:00.5Z"));
     }
 }

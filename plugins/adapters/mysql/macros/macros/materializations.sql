@@ -29,7 +29,7 @@ select {{ insert_cols | join(', ') }} from {{ source }} where dbt_change_type = 
 {%- endmacro %}
 
 {# Grantees are `user` or `user@host`. #}
-{% macro mysql__dvt_grantees(grantees) -%}
+{% macro mysql__dvt_grantees(grantees, found=True) -%}
   {%- set out = [] -%}
   {%- for name in grantees -%}
     {%- set parts = (name if '@' in name else name ~ '@%').split('@') -%}
