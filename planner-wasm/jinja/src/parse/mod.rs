@@ -9,7 +9,7 @@ mod generic;
 mod name;
 mod unused;
 
-use crate::engine::{self, Engine, macro_defs, macro_files, render_text, set_test_kwargs, shared};
+use crate::engine::{self, Engine, MacroText, macro_defs, macro_files, render_text, set_test_kwargs, shared};
 use crate::refs;
 use crate::scope::{Captures, Phase, Scope, Shared};
 use crate::yaml_strings::YamlStrings;
@@ -53,7 +53,7 @@ struct Parser<'a> {
 /// # Errors
 /// Every problem of the stage that failed.
 pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
-    cold(&Arc::new(input.clone()), None)
+    cold(&Arc::new(input.clone()), |_, _, _| None)
 }
 
 /// The same, with what an earlier parse left: when nothing that counts has changed, the project is not read again.
@@ -66,10 +66,14 @@ pub fn parse_with(input: &Arc<ProjectInput>, previous: Option<&[u8]>) -> Result<
         let engine = Engine::of_files(earlier.manifest, input.clone(), earlier.macro_files)?;
         return Ok(Parsed { manifest: engine.manifest().clone(), engine, warnings: earlier.warnings, cache: None, reused: true });
     }
-    cold(input, Some(&print))
+    cold(input, |manifest, files, warnings| cache::write(&print, manifest, files, warnings))
 }
 
-fn cold(input: &Arc<ProjectInput>, print: Option<&[u8; 32]>) -> Result<Parsed, Vec<Diagnostic>> {
+/// `keep` makes the bytes for the next parse. A type of its own for each caller: who keeps nothing carries no code for it.
+fn cold<K>(input: &Arc<ProjectInput>, keep: K) -> Result<Parsed, Vec<Diagnostic>>
+where
+    K: FnOnce(&Manifest, &[MacroText], &[Diagnostic]) -> Option<Vec<u8>>,
+{
     let strings = YamlStrings::new(input.clone());
     let skeleton = dvt_project::skeleton(input, &strings)?;
     let files = macro_files(&skeleton);
@@ -111,7 +115,7 @@ fn cold(input: &Arc<ProjectInput>, print: Option<&[u8; 32]>) -> Result<Parsed, V
         return Err(errors);
     }
     link::relate(&mut manifest, input);
-    let cache = print.and_then(|print| cache::write(print, &manifest, &files, &warnings));
+    let cache = keep(&manifest, &files, &warnings);
     drop(skeleton);
     let Ok(macros) = Arc::try_unwrap(macros) else {
         return Err(vec![Diagnostic::error(Code::Internal, "templates are still in use after parsing")]);
