@@ -42,11 +42,12 @@ build: setup
 	cargo build $(CARGO_FLAGS) -p dvt
 	cargo run -q $(CARGO_FLAGS) -p xtask -- plugins
 	cargo run -q $(CARGO_FLAGS) -p xtask -- planner
-	mkdir -p dist/bin dist/lib dist/plugins dist/planner
+	mkdir -p dist/bin dist/lib dist/plugins/blank dist/planner
 	cp -f $(CARGO_TARGET_DIR)/planner/*.wasm dist/planner/
 	cp -f $(CARGO_TARGET_DIR)/release/dvt dist/bin/dvt
 	cp -f $(DUCKDB_LIB_DIR)/libduckdb.so dist/lib/
 	cp -f $(CARGO_TARGET_DIR)/plugins/*.wasm dist/plugins/
+	cp -f $(CARGO_TARGET_DIR)/plugins/blank/connector.wasm dist/plugins/blank/
 
 # A federated project over three embedded databases; its data and its home stay outside the clone.
 demo: build
@@ -65,7 +66,42 @@ $(DBT_VENV)/bin/dbt: tests/artifacts/requirements.txt
 	$(DBT_VENV)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-test: setup /usr/lib/postgresql /usr/sbin/mariadbd /usr/bin/chromium $(DBT_VENV)/bin/dbt
+# Spark for the tests of what runs on it: the oldest and the newest that are supported, and the drivers of both servers from
+# Debian's packages, unpacked without root. Only here versions are said. Both need a Java of 17 or newer.
+PYSPARK_3 := 3.5.9
+PYSPARK_4 := 4.3.0
+export DVT_TEST_SPARK_3 := $(CACHE)/pyspark-$(PYSPARK_3)
+export DVT_TEST_SPARK_4 := $(CACHE)/pyspark-$(PYSPARK_4)
+export DVT_TEST_JARS := $(CACHE)/jars
+JDBC_PACKAGES := libpostgresql-jdbc-java libmariadb-java
+PYSPARKS := $(DVT_TEST_SPARK_3)/bin/pyspark $(DVT_TEST_SPARK_4)/bin/pyspark
+$(CACHE)/pyspark-%/bin/pyspark:
+	command -v java >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends openjdk-17-jre-headless; }
+	python3 -m venv $(CACHE)/pyspark-$*
+	$(CACHE)/pyspark-$*/bin/pip install -q --disable-pip-version-check pyspark==$*
+	touch $@
+
+# What Spark Connect's client needs besides.
+$(DVT_TEST_SPARK_4)/connect: $(DVT_TEST_SPARK_4)/bin/pyspark
+	$(DVT_TEST_SPARK_4)/bin/pip install -q --disable-pip-version-check "pyspark[connect]==$(PYSPARK_4)"
+	touch $@
+
+$(DVT_TEST_JARS)/ready:
+	mkdir -p $(DVT_TEST_JARS)
+	folder=$$(mktemp -d) && cd $$folder && apt-get download -q $(JDBC_PACKAGES) && for package in *.deb; do dpkg-deb -x $$package .; done && \
+	  find usr/share/java -name '*.jar' -type f -exec cp {} $(DVT_TEST_JARS)/ \; && rm -rf $$folder
+	touch $@
+
+.PHONY: spark test-spark
+spark: $(PYSPARKS) $(DVT_TEST_SPARK_4)/connect $(DVT_TEST_JARS)/ready
+
+# The whole matrix: both lines of versions. `make test` runs the newest one's only.
+test-spark: setup spark /usr/lib/postgresql /usr/sbin/mariadbd build
+	cargo run -q $(CARGO_FLAGS) -p xtask -- outsider
+	cargo run -q $(CARGO_FLAGS) -p xtask -- plugins
+	for spark in $(DVT_TEST_SPARK_3) $(DVT_TEST_SPARK_4); do DVT_TEST_SPARK=$$spark cargo test $(CARGO_FLAGS) -p dvt-tests --test spark -- --test-threads 1 || exit 1; done
+
+test: setup spark /usr/lib/postgresql /usr/sbin/mariadbd /usr/bin/chromium $(DBT_VENV)/bin/dbt
 	tests/run_suites.sh $(CARGO_FLAGS)
 
 # The planner in a page; `make playground` serves it on a free loopback port and prints the address.
@@ -94,6 +130,23 @@ $(DBT2_VENV)/bin/dbt:
 bench-dbt: build $(DBT_VENV)/bin/dbt $(DBT2_VENV)/bin/dbt
 	DVT_PLUGIN_PATH=$(CURDIR)/dist/plugins python3 tests/bench/dbt.py --dvt dist/bin/dvt --dbt $(DBT_VENV)/bin/dbt --dbt2 $(DBT2_VENV)/bin/dbt \
 	  --generator $(GENERATOR) $(if $(JAFFLE),--jaffle $(JAFFLE))
+
+# Prints the table of moved rows and bytes of tests/bench/README.md. SCALE is TPC-H's; the JDBC driver is Debian's, unpacked.
+SCALE ?= 0.1
+DUCKDB_PEER := $(CACHE)/duckdb-1.5.5
+JDBC := $(CACHE)/jdbc/usr/share/java/postgresql.jar
+$(DUCKDB_PEER)/bin/python:
+	python3 -m venv $(DUCKDB_PEER)
+	$(DUCKDB_PEER)/bin/pip install -q --disable-pip-version-check duckdb==1.5.5 duckdb-extension-postgres-scanner==1.5.5
+
+$(JDBC):
+	mkdir -p $(CACHE)/jdbc
+	cd $(CACHE)/jdbc && apt-get download -q libpostgresql-jdbc-java && dpkg-deb -x libpostgresql-jdbc-java*.deb . && touch $@
+
+.PHONY: bench-moved
+bench-moved: setup /usr/lib/postgresql /usr/sbin/mariadbd $(DUCKDB_PEER)/bin/python $(JDBC) $(CACHE)/pyspark-4.3.0/bin/pyspark
+	cargo run $(CARGO_FLAGS) -p dvt-tests --bin moved -- $(SCALE) "$(DUCKDB_PEER)/bin/python $(CURDIR)/tests/bench/peer_duckdb.py" \
+	  "$(CACHE)/pyspark-4.3.0/bin/python $(CURDIR)/tests/bench/peer_spark.py $(JDBC)"
 
 # Prints the first table of tests/bench/README.md.
 bench: build /usr/lib/postgresql /usr/sbin/mariadbd

@@ -33,13 +33,14 @@ suite "program and plugins" cargo build "${flags[@]}" -p dvt
 suite "plugins as components" cargo run -q "${flags[@]}" -p xtask -- plugins
 export DVT_PLUGIN_PATH="$CARGO_TARGET_DIR/plugins"
 suite "planner as a component" cargo run -q "${flags[@]}" -p xtask -- planner
-suite "unit and golden" cargo test --no-fail-fast "${flags[@]}" -p dvt-diagnostic -p dvt-project -p dvt-jinja -p dvt-planner -p dvt-planner-session -p dvt-mdm -p dvt-run -p dvt -p dvt-plugin-sdk -p dvt-plugin-pack
+suite "unit and golden" cargo test --no-fail-fast "${flags[@]}" -p dvt-diagnostic -p dvt-project -p dvt-jinja -p dvt-planner -p dvt-planner-session -p dvt-mdm -p dvt-run -p dvt -p dvt-plugin-sdk -p dvt-plugin-pack -p dvt-connector
 suite "hostile plugins" cargo run -q "${flags[@]}" -p xtask -- hostile
 suite "contract" cargo test --no-fail-fast "${flags[@]}" -p dvt-plugin-host
 suite "plugins by strangers" cargo run -q "${flags[@]}" -p xtask -- outsider
 suite "their own tests" cargo test --release --locked --ignore-rust-version --manifest-path tests/outsider/Cargo.toml --target-dir "$CARGO_TARGET_DIR/outsider" -p facts -p wire-postgres
 suite "drivers on real servers" cargo test --no-fail-fast "${flags[@]}" -p dvt-engine -p dvt-federation
-suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests -- --skip random_queries_
+suite "federation end to end" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests -- --skip random_queries_ --skip spark_
+suite "spark" cargo test --no-fail-fast "${flags[@]}" -p dvt-tests --test spark --test translation_spark -- --test-threads 1
 suite "random queries" cargo test "${flags[@]}" -p dvt-tests --test random_queries
 suite "dbt conformance" "${DBT_VENV:-$HOME/.cache/dvt/dbt-1.12.6}/bin/python" tests/artifacts/compare.py --dvt "$CARGO_TARGET_DIR/release/dvt" --schemas ../shared/schemas tests/projects/conformance_*
 suite "browser module and page" make -s playground-page

@@ -42,18 +42,10 @@ fn place(files: &[(&str, &str)]) -> Place {
 
 impl Place {
     fn postgres(&self, sql: &str) -> Vec<String> {
-        let address = format!("host=127.0.0.1 port={} user=dvt dbname=postgres", self.postgres.port);
-        let mut client = postgres::Client::connect(&address, postgres::NoTls).unwrap();
-        let rows = client.simple_query(sql).unwrap().into_iter().filter_map(|m| match m {
-            postgres::SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).unwrap_or("NULL").to_owned()).collect::<Vec<_>>().join(" | ")),
-            _ => None,
-        });
-        rows.collect()
+        self.postgres.lines(sql)
     }
     fn mariadb(&self, sql: &str) -> Vec<String> {
-        let told = self.mariadb.client().args(["--batch", "--skip-column-names", "-e", sql]).output().unwrap();
-        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-        String::from_utf8(told.stdout).unwrap().lines().map(|l| l.replace('\t', " | ")).collect()
+        self.mariadb.lines(sql)
     }
     fn statuses(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.world.path("p/target/run_results.json")).unwrap();

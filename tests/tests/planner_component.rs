@@ -2,24 +2,24 @@
 //! the demo project.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../../planner-wasm/planner/tests/cases/mod.rs"]
+mod cases;
+
+use cases::root;
+use cases::tables::{catalog_of, column, sheets_of, sink};
 use dvt_diagnostic::Diagnostic;
-use dvt_planner::catalog::{Catalog, Collation, ColumnSchema, RelationSchema};
-use dvt_planner::dialect::{DialectSheet, Sheets};
-use dvt_planner::ir::Sink;
+use dvt_planner::catalog::{ColumnSchema, RelationSchema};
+use dvt_planner::dialect::DialectSheet;
 use dvt_planner::{PlanRequest, RelationUse, plan};
-use dvt_project::{ComputeName, DialectName, Invocation, ProjectInput, RelationName, RelationRef, TargetName, UniqueId};
+use dvt_project::{ComputeName, DialectName, Invocation, ProjectInput, RelationRef, TargetName, UniqueId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, Store};
 
 mod bindings {
     wasmtime::component::bindgen!({ path: "../planner-wasm/component/wit", world: "planner-component" });
-}
-
-fn root() -> PathBuf {
-    std::path::PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..")
 }
 
 struct World {
@@ -44,31 +44,8 @@ fn world() -> World {
     World { store, planner }
 }
 
-const RELATIONS: &[(&str, &str, &str)] = &[
-    ("orders", "pg", "id int64, customer_id int64, status text, amount decimal(15,2), ordered date, note text~, weight float64, place!"),
-    ("customers", "lite", "id int64, name text, country text~, active bool, since date, credit decimal(15,2)"),
-    ("items", "duck", "order_id int64, sku text, qty int32, shipped timestamp"),
-];
-
-fn column(text: &str) -> ColumnSchema {
-    let (refused, loose) = (text.ends_with('!'), text.ends_with('~'));
-    let (name, kind) = text.trim_end_matches(['!', '~']).split_once(' ').unwrap_or((text.trim_end_matches('!'), "point"));
-    ColumnSchema {
-        name: name.into(),
-        native: kind.into(),
-        canonical: (!refused).then(|| kind.parse().unwrap()),
-        refused: None,
-        collation: if loose { Collation::Loose } else { Collation::Binary },
-    }
-}
-
-fn reference(name: &str) -> RelationRef {
-    let (_, target, _) = RELATIONS.iter().find(|r| r.0 == name).unwrap();
-    RelationRef { target: TargetName::from(*target), name: RelationName { database: None, schema: Some("main".into()), identifier: name.into() } }
-}
-
 fn sheet_texts() -> Vec<String> {
-    ["sqlite", "duckdb", "postgres"].iter().map(|p| std::fs::read_to_string(root().join("plugins/adapters").join(p).join("dialect.toml")).unwrap()).collect()
+    cases::SHEETS.iter().map(|p| std::fs::read_to_string(root().join("plugins").join(p)).unwrap()).collect()
 }
 
 /// One question, asked natively and of the component.
@@ -81,21 +58,11 @@ struct Question {
     no_pushdown: bool,
 }
 
-fn sink() -> Sink {
-    Sink { target: "wh".into(), relation: RelationName { database: None, schema: None, identifier: "m".into() }, materialized: "table".into() }
-}
-
 fn answer(result: Result<String, Diagnostic>) -> Result<String, String> {
     result.map_err(|e| serde_json::to_string(&e).unwrap())
 }
 
 fn natively(q: &Question) -> Result<String, String> {
-    let mut sheets = Sheets::default();
-    for text in sheet_texts() {
-        sheets.add(&text).unwrap();
-    }
-    let mut catalog = Catalog::default();
-    q.catalog.iter().for_each(|(r, s)| catalog.insert(r.clone(), s.clone()));
     answer(
         plan(&PlanRequest {
             unique_id: &UniqueId::from("model.p.m"),
@@ -105,9 +72,9 @@ fn natively(q: &Question) -> Result<String, String> {
             compute: &ComputeName::from("default"),
             compute_dialect: &DialectName::from("duckdb"),
             target_dialect: &|t| q.targets.get(t).cloned(),
-            sheets: &sheets,
-            catalog: &catalog,
-            sink: sink(),
+            sheets: &sheets_of(cases::SHEETS),
+            catalog: &catalog_of(q.catalog.clone()),
+            sink: sink("wh"),
             no_pushdown: q.no_pushdown,
         })
         .map(|p| serde_json::to_string(&p).unwrap()),
@@ -118,55 +85,27 @@ fn by_component(world: &mut World, q: &Question) -> Result<String, String> {
     let request = json!({
         "unique_id": "model.p.m", "sql": q.sql, "dialect": q.dialect, "compute": "default", "compute_dialect": "duckdb",
         "relations": q.relations.iter().map(|r| json!({"relation": r.relation, "at": r.at})).collect::<Vec<_>>(),
-        "target_dialects": q.targets, "sheets": sheet_texts(), "sink": sink(), "no_pushdown": q.no_pushdown,
+        "target_dialects": q.targets, "sheets": sheet_texts(), "sink": sink("wh"), "no_pushdown": q.no_pushdown,
         "catalog": q.catalog.iter().map(|(r, s)| json!({"relation": r, "schema": s})).collect::<Vec<_>>(),
     });
     world.planner.dvt_planner_planner().call_plan(&mut world.store, &request.to_string()).expect("the planner never traps")
 }
 
 fn golden(template: &str, dialect: &str, no_pushdown: bool) -> Question {
-    let (mut sql, mut rest) = (String::new(), template);
-    let mut relations: Vec<RelationUse> = Vec::new();
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').unwrap();
-        sql.push_str(before);
-        let start = sql.len();
-        sql.push_str(&format!("\"main\".\"{name}\""));
-        let range = start..sql.len();
-        match relations.iter_mut().find(|r| r.relation == reference(name)) {
-            Some(known) => known.at.push(range),
-            None => relations.push(RelationUse { relation: reference(name), at: vec![range] }),
-        }
-        rest = after;
-    }
-    sql.push_str(rest);
-    let targets = [("pg", "postgres"), ("lite", "sqlite"), ("duck", "duckdb"), ("wh", "duckdb")].map(|(t, d)| (t.into(), d.into()));
-    let catalog = RELATIONS.iter().map(|(n, _, columns)| (reference(n), RelationSchema { columns: columns.split(", ").map(column).collect(), rows: None, bytes: None }));
-    Question { sql, relations, dialect: dialect.into(), targets: BTreeMap::from(targets), catalog: catalog.collect(), no_pushdown }
-}
-
-fn block<'a>(case: &'a str, kind: &str) -> Option<&'a str> {
-    let start = case.find(&format!("```{kind}\n"))? + kind.len() + 4;
-    Some(&case[start..start + case[start..].find("```")?])
+    let (sql, relations) = cases::filled(template);
+    let targets = ["pg", "lite", "duck", "wh"].map(TargetName::from).map(|t| (t.clone(), cases::dialect_of(&t).unwrap()));
+    Question { sql, relations, dialect: dialect.into(), targets: BTreeMap::from(targets), catalog: cases::relations(&[]), no_pushdown }
 }
 
 #[test]
 fn every_golden_case_plans_to_the_same_bytes() {
     let mut world = world();
     let mut count = 0;
-    for file in std::fs::read_dir(root().join("tests/pushdown")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        for case in text.split("\n## ").filter(|c| block(c, "expect").is_some()) {
-            let sql = block(case, "sql").unwrap();
-            let (dialect, sql) = match sql.strip_prefix("-- dialect: ") {
-                Some(rest) => rest.split_once('\n').unwrap(),
-                None => ("duckdb", sql),
-            };
-            for no_pushdown in [false, true] {
-                let q = golden(sql, dialect, no_pushdown);
-                assert_eq!(by_component(&mut world, &q), natively(&q), "{}: {}", file.display(), case.lines().next().unwrap());
-                count += 1;
-            }
+    for case in cases::cases() {
+        for no_pushdown in [false, true] {
+            let q = golden(&case.sql, &case.dialect, no_pushdown);
+            assert_eq!(by_component(&mut world, &q), natively(&q), "{}: {}", case.file.display(), case.fact);
+            count += 1;
         }
     }
     assert!(count >= 40, "only {count} plans were compared");
@@ -213,7 +152,7 @@ fn a_project_parses_compiles_and_plans_to_the_same_bytes() {
         let relations: Vec<RelationUse> = compiled.relations.iter().map(|u| RelationUse { relation: u.relation.clone(), at: u.at.clone() }).collect();
         let words: std::collections::BTreeSet<&str> = compiled.sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| w.contains('_')).collect();
         let columns: Vec<ColumnSchema> = words.iter().map(|w| column(&format!("{w} text"))).collect();
-        let catalog = relations.iter().map(|r| (r.relation.clone(), RelationSchema { columns: columns.clone(), rows: None, bytes: None })).collect();
+        let catalog = relations.iter().map(|r| (r.relation.clone(), RelationSchema { columns: columns.clone(), rows: None, bytes: None, unique: Vec::new() })).collect();
         let targets = native.manifest.targets.iter().map(|(t, x)| (t.clone(), DialectName::from(x.adapter.as_str()))).collect();
         let q = Question { sql: compiled.sql.clone(), relations, dialect: node.dialect.clone(), targets, catalog, no_pushdown: false };
         assert_eq!(by_component(&mut world, &q), natively(&q), "{id}");

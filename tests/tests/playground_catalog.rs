@@ -126,7 +126,7 @@ fn seen(product: &str, scale: f64) -> Vec<Known> {
                 s["source"] == relation.target.as_str() && name.rsplit('.').next() == Some(relation.name.identifier.as_str())
             });
             let size = |key: &str| scan.and_then(|s| s["estimated"][key].as_u64());
-            (!columns.is_empty()).then(|| Known { schema: RelationSchema { columns, rows: size("rows"), bytes: size("bytes") }, relation })
+            (!columns.is_empty()).then(|| Known { schema: RelationSchema { columns, rows: size("rows"), bytes: size("bytes"), unique: Vec::new() }, relation })
         })
         .collect()
 }

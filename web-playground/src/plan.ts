@@ -187,7 +187,7 @@ function card(answer: Answer, model: Model, scan: Scan, unpushed: boolean, actio
     h(
       "ul",
       { class: "conditions" },
-      ...scan.pushed.map((p) => condition(p, "pushed", p.class === "exact" ? "The source keeps just these rows." : "The source may keep more rows; the compute filters again.", p.class, actions)),
+      ...scan.pushed.map((p) => condition(p, "pushed", p.settled ? "The source keeps just these rows, and nobody asks again." : p.class === "exact" ? "The source keeps just these rows." : "The source may keep more rows; the compute filters again.", p.class, actions)),
       ...scan.kept.map((k) => condition(k, "kept", k.reason, k.code, actions)),
     ),
   );

@@ -27,7 +27,7 @@ export interface Scan {
   relation: string;
   sql: string;
   columns: string[];
-  pushed: (Condition & { class: "exact" | "superset" })[];
+  pushed: (Condition & { class: "exact" | "superset"; settled?: boolean })[];
   kept: (Condition & { code: string; reason: string })[];
   estimated: { rows: number | null; bytes: number | null } | null;
 }

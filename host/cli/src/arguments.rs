@@ -141,6 +141,24 @@ pub enum Command {
     Retry,
     /// Make relations of another environment visible in this one
     Clone,
+    /// Bring plugins, drivers and the Python environment in line with the project's files
+    Sync {
+        /// The Python environment to work on, when the project has none
+        #[arg(long, value_name = "PATH")]
+        python_env: Option<PathBuf>,
+        /// A folder or address with an index of plugins (also DVT_PLUGIN_INDEX)
+        #[arg(long, value_name = "PLACE")]
+        plugin_index: Option<String>,
+        /// Say what would be done and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Take newer plugins of the index
+        #[arg(long)]
+        upgrade: bool,
+        /// Grant plugins what they ask for
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
     /// Plugins
     Plugin {
         #[command(subcommand)]
@@ -180,6 +198,19 @@ pub enum PluginCommand {
         #[arg(long, value_enum, default_value_t = ShowOutput::Text)]
         output: ShowOutput,
     },
+    /// What a plugin file is and asks for; none of it is run
+    Inspect {
+        file: PathBuf,
+        #[arg(long, value_enum, default_value_t = ShowOutput::Text)]
+        output: ShowOutput,
+    },
+    /// Install a plugin file in DVT home and record it in the project's lock file
+    Add {
+        file: PathBuf,
+        /// Grant what it asks for
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
     /// Write a crate to start a plugin from
     New {
         /// Lower-case letters, digits and underscores; profiles say `type: NAME`
@@ -191,7 +222,7 @@ pub enum PluginCommand {
     Pack {
         /// The .wasm file that the compiler wrote
         module: PathBuf,
-        /// plugin.json
+        /// plugin.json, or a connector's sheet (TOML)
         manifest: PathBuf,
         /// The plugin file
         #[arg(long, short = 'o')]

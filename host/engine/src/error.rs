@@ -21,6 +21,8 @@ pub enum ErrorKind {
     /// A file or server of a version this engine does not read.
     Version,
     Io,
+    /// More would be read than was allowed.
+    Budget,
     /// The plugin that speaks to the database broke a limit or the contract.
     Plugin(PluginFault),
 }

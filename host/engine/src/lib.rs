@@ -6,6 +6,7 @@
 
 mod builder;
 mod cell;
+pub mod cluster;
 mod comments;
 mod duckdb;
 mod error;
@@ -17,7 +18,9 @@ mod secret;
 mod sqlite;
 mod tls;
 
-pub use self::duckdb::{Compute, ComputeSettings, Reads, StreamSender};
+/// A folder of its own for rows that pass through files; gone when dropped, or swept by the next process.
+pub use self::duckdb::SpillFolder as Exchange;
+pub use self::duckdb::{Compute, ComputeSettings, Reads, StreamSender, describe_parquet, read_parquet, write_parquet};
 pub use error::{EngineError, ErrorKind, PluginFault};
 pub use secret::Secret;
 pub use tls::TlsMode;

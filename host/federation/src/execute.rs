@@ -4,14 +4,19 @@
 //! words; one that ends early can never look complete (see the engine's streams).
 
 use crate::arrow_types::schema;
+use crate::budget::{Budget, Spent};
 use crate::cancel::Cancellation;
+use crate::estimate;
+use crate::gate::{Gate, Giver, Keys};
+use crate::outside::{self, Outer};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{
     BatchSink, Compute, ComputeSettings, Connection, DescribedColumn, EngineError, ErrorKind, ReadCount, Reads, Stop, StreamSender, batch_bytes,
 };
-use dvt_planner::ir::{Delegate, FederatedPlan, RemoteScan, Residual};
+use dvt_planner::ir::{Delegate, FederatedPlan, Residual};
+use dvt_planner::reduce::{self, Asked, Read};
 use dvt_planner::types::CanonicalType;
 use dvt_plugin_host::{arrow_type, code_of};
 use dvt_project::{ComputeName, RelationName, TargetName};
@@ -57,6 +62,22 @@ pub struct Context<'a> {
     pub types: Option<&'a dyn Types>,
     pub progress: &'a dyn Progress,
     pub cancel: &'a Cancellation,
+    /// The engine of a compute that is outside the host; `settings` mean nothing then.
+    pub outer: Option<&'a dyn Outer>,
+    pub budget: Budget,
+    pub estimates: Estimates<'a>,
+}
+
+/// Where the rows come from that each scan is expected to deliver.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Estimates<'a> {
+    /// Sources are asked where a decision hangs on it.
+    #[default]
+    WhereNeeded,
+    /// All are asked.
+    All,
+    /// By scan, for tests: nobody is asked.
+    Given(&'a [Option<u64>]),
 }
 
 /// A column of the result; `canonical` is None where only the data can tell.
@@ -81,6 +102,18 @@ pub struct Movement {
     pub bytes: u64,
 }
 
+/// How one scan was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Rows that its source expected, without what was learnt while running.
+    pub estimated: Option<u64>,
+    /// What it waited for: the scan and column that gave the keys, and what it was asked then; nothing where they were too
+    /// many to be worth it.
+    pub waited: Vec<(String, String, Asked)>,
+    /// The scan whose read it shares; what was moved is counted there.
+    pub shared: Option<String>,
+}
+
 /// What a plan did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Computed {
@@ -88,6 +121,8 @@ pub struct Computed {
     pub rows: u64,
     /// One per scan or delegate, in the plan's order.
     pub movements: Vec<Movement>,
+    /// One per scan.
+    pub readings: Vec<Reading>,
 }
 
 struct Untyped<'a>(&'a mut dyn BatchSink);
@@ -110,7 +145,7 @@ pub fn execute(
     settings: &ComputeSettings,
     sink: &mut dyn BatchSink,
 ) -> Result<Computed, Diagnostic> {
-    let context = Context { sources, settings, types: None, progress: &Silent, cancel: &Cancellation::default() };
+    let context = Context { sources, settings, types: None, progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded };
     run(plan, context, &mut Untyped(sink))
 }
 
@@ -126,7 +161,10 @@ pub fn run(plan: &FederatedPlan, context: Context<'_>, sink: &mut dyn ResultSink
     let Some(residual) = &plan.residual else {
         return Err(Diagnostic::error(Code::Internal, "a plan has neither a residual nor a delegate"));
     };
-    federated(plan, residual, context, sink)
+    match context.outer {
+        Some(outer) => outside::run(plan, residual, context, outer, sink),
+        None => federated(plan, residual, context, sink),
+    }
 }
 
 /// A whole query of one database.
@@ -145,6 +183,7 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
     let known: Option<Vec<Field>> =
         columns.iter().map(|c| Some(Field::new(&c.name, arrow_type(c.canonical?), true))).collect();
     let mut moved = ReadCount::default();
+    let (spent, mut over) = (Spent::default(), None);
     let told = sink.columns(columns);
     let mut push = |batch: RecordBatch| -> Result<(), Stop> {
         let (rows, bytes) = (batch.num_rows() as u64, batch_bytes(&batch));
@@ -152,6 +191,10 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
         moved.bytes += bytes;
         context.progress.read(&delegate.source, rows, bytes);
         context.progress.produced(rows);
+        if let Err(error) = context.budget.spend(&spent, rows, bytes) {
+            over = Some(error);
+            return Err(Stop);
+        }
         sink.push(batch)
     };
     if told.is_ok() {
@@ -168,8 +211,11 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
         }
     }
     connection.end_snapshot().map_err(about)?;
+    if let Some(error) = over {
+        return Err(about(error));
+    }
     let movement = Movement { source: delegate.source.clone(), relation: None, rows: moved.rows, bytes: moved.bytes };
-    Ok(Computed { rows: moved.rows, movements: vec![movement] })
+    Ok(Computed { rows: moved.rows, movements: vec![movement], readings: Vec::new() })
 }
 
 /// Scans into the compute, which runs the residual.
@@ -181,17 +227,30 @@ fn federated(
 ) -> Result<Computed, Diagnostic> {
     let compute_error = |e: EngineError| diagnostic(&e, &format!("compute `{}`", plan.compute), Code::ComputeFailed);
     let mut compute = Compute::open(context.settings).map_err(compute_error)?;
+    residual.setup.iter().try_for_each(|made| compute.prepare(made)).map_err(compute_error)?;
+    let needed = !plan.reductions.is_empty() || context.budget.rows.is_some();
+    let estimates = match context.estimates {
+        Estimates::Given(rows) => rows.to_vec(),
+        Estimates::WhereNeeded if !needed => vec![None; plan.scans.len()],
+        Estimates::WhereNeeded | Estimates::All => estimate::rows(plan, context),
+    };
+    estimate::check(plan, &estimates, context.budget)?;
+    let reads = reduce::arrange(plan, &estimates);
+    let text = residual.sql.to_lowercase();
     let mut senders = Vec::new();
-    for scan in &plan.scans {
+    for read in &reads {
+        let scan = &plan.scans[read.scans[0]];
         // The engine may scan a view twice where the text names it once (a CTE read twice and inlined, a window turned
         // into a join of its input with its groups), so with these the rows are kept. A second read of a stream that was
         // not kept is an error, never empty.
         // What comes from the target itself is read to its end before anything is written there: some products let
         // nobody write a file while it is read.
-        let text = residual.sql.to_lowercase();
-        let kept = text.contains("with") || text.contains("over") || scan.source == plan.target;
+        let kept = text.contains("with") || text.contains("over") || scan.source == plan.target || read.scans.len() > 1;
         let reads = if kept { Reads::Several } else { Reads::Once };
         senders.push(compute.attach(&scan.name, schema(&scan.columns), reads, None).map_err(compute_error)?);
+        for other in &read.scans[1..] {
+            compute.alias(&plan.scans[*other].name, &scan.name).map_err(compute_error)?;
+        }
     }
     let mut wanted = true;
     if let Some(types) = context.types {
@@ -201,18 +260,19 @@ fn federated(
         wanted = sink.columns(columns.collect()).is_ok();
     }
     if !wanted {
-        return Ok(Computed { rows: 0, movements: Vec::new() });
+        return Ok(Computed { rows: 0, movements: Vec::new(), readings: Vec::new() });
     }
     // Sources still reading for a query that is over would only burn their servers.
     let reading = Cancellation::default();
+    let gates: Vec<Gate> = plan.reductions.iter().map(|_| Gate::default()).collect();
+    let spent = Spent::default();
     std::thread::scope(|scope| {
-        let readers: Vec<_> = plan
-            .scans
+        let readers: Vec<_> = reads
             .iter()
             .zip(senders)
-            .map(|(scan, sender)| {
-                let reading = &reading;
-                scope.spawn(move || read(scan, context, sender, reading))
+            .map(|(read, sender)| {
+                let one = One { plan, read, reads: &reads, gates: &gates, estimates: &estimates, spent: &spent, context, reading: &reading };
+                scope.spawn(move || one.run(sender))
             })
             .collect();
         let watch = context.cancel.watch(compute.canceller());
@@ -224,7 +284,7 @@ fn federated(
         if result.is_err() {
             reading.cancel();
         }
-        let reads: Vec<Result<ReadCount, EngineError>> = readers
+        let outcomes: Vec<Result<Outcome, EngineError>> = readers
             .into_iter()
             .map(|r| r.join().unwrap_or_else(|_| Err(EngineError::new(ErrorKind::Io, "a read ended unexpectedly"))))
             .collect();
@@ -232,52 +292,137 @@ fn federated(
             return Err(Diagnostic::error(Code::Cancelled, "cancelled"));
         }
         // A source's own failure explains the compute's; a cancelled read only follows from another failure.
-        for (scan, read) in plan.scans.iter().zip(&reads) {
-            if let Err(error) = read
+        for (read, outcome) in reads.iter().zip(&outcomes) {
+            if let Err(error) = outcome
                 && error.kind != ErrorKind::Cancelled
             {
+                let scan = &plan.scans[read.scans[0]];
                 let what = format!("`{}` of target `{}`", scan.relation.identifier, scan.source);
                 return Err(diagnostic(error, &what, Code::ReadFailed));
             }
         }
         let produced = result.map_err(compute_error)?;
-        let movements = plan
-            .scans
-            .iter()
-            .zip(reads)
-            .map(|(scan, read)| {
-                let read = read.unwrap_or_default();
-                Movement {
-                    source: scan.source.clone(),
-                    relation: Some(scan.relation.clone()),
-                    rows: read.rows,
-                    bytes: read.bytes,
-                }
-            })
-            .collect();
-        Ok(Computed { rows: produced.rows, movements })
+        let (movements, readings) = told(plan, &reads, outcomes, &estimates);
+        Ok(Computed { rows: produced.rows, movements, readings })
     })
 }
 
-fn read(scan: &RemoteScan, context: Context<'_>, sender: StreamSender, reading: &Cancellation) -> Result<ReadCount, EngineError> {
-    let result = (|| -> Result<ReadCount, EngineError> {
-        let mut connection = context.sources.connect(&scan.source)?;
-        let _here = reading.watch(connection.canceller());
-        let _run = context.cancel.watch(connection.canceller());
-        // Its columns and its rows are of one moment: else a type that changes in between would be read as another.
-        connection.begin_snapshot()?;
-        let read = connection.read(&scan.sql, &schema(&scan.columns), &mut |batch: RecordBatch| {
-            context.progress.read(&scan.source, batch.num_rows() as u64, batch_bytes(&batch));
-            sender.send(batch)
-        })?;
-        connection.end_snapshot()?;
-        Ok(read)
-    })();
-    match &result {
-        Ok(_) => sender.finish(),
-        Err(error) => sender.fail(error.clone()),
+/// What one read delivered, and what its reductions were asked.
+#[derive(Default)]
+struct Outcome {
+    count: ReadCount,
+    waited: Vec<(String, String, Asked)>,
+}
+
+/// Movements and readings by scan; a shared read counts at its first scan.
+fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Result<Outcome, EngineError>>, estimates: &[Option<u64>]) -> (Vec<Movement>, Vec<Reading>) {
+    let outcomes: Vec<Outcome> = outcomes.into_iter().map(Result::unwrap_or_default).collect();
+    let one = |(number, scan): (usize, &dvt_planner::ir::RemoteScan)| {
+        let found = reads.iter().zip(&outcomes).find(|(r, _)| r.scans.contains(&number));
+        let first = found.map_or(number, |(r, _)| r.scans[0]);
+        let count = found.filter(|_| first == number).map(|(_, o)| o.count).unwrap_or_default();
+        let movement = Movement { source: scan.source.clone(), relation: Some(scan.relation.clone()), rows: count.rows, bytes: count.bytes };
+        let reading = Reading {
+            estimated: estimates.get(number).copied().flatten(),
+            waited: found.map(|(_, o)| o.waited.clone()).unwrap_or_default(),
+            shared: (first != number).then(|| plan.scans[first].name.clone()),
+        };
+        (movement, reading)
+    };
+    plan.scans.iter().enumerate().map(one).unzip()
+}
+
+/// One read of the plan, on its own thread.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    plan: &'a FederatedPlan,
+    read: &'a Read,
+    reads: &'a [Read],
+    /// Parallel to the plan's reductions.
+    gates: &'a [Gate],
+    estimates: &'a [Option<u64>],
+    spent: &'a Spent,
+    context: Context<'a>,
+    reading: &'a Cancellation,
+}
+
+impl One<'_> {
+    fn run(self, sender: StreamSender) -> Result<Outcome, EngineError> {
+        let result = self.moved(&sender);
+        match &result {
+            Ok(_) => sender.finish(),
+            Err(error) => sender.fail(error.clone()),
+        }
+        result
     }
-    result
+
+    fn moved(&self, sender: &StreamSender) -> Result<Outcome, EngineError> {
+        let scan = &self.plan.scans[self.read.scans[0]];
+        // Made first: whatever goes wrong below, nobody waits for this read's keys forever.
+        let mut giver = self.giver();
+        let mut connection = self.context.sources.connect(&scan.source)?;
+        let _here = self.reading.watch(connection.canceller());
+        let _run = self.context.cancel.watch(connection.canceller());
+        // Its columns and its rows are of one moment: else a type that changes in between would be read as another. The
+        // moment is the same with keys and without: waiting for them comes after.
+        connection.begin_snapshot()?;
+        let (sql, waited) = self.asked();
+        let mut over = None;
+        // What a driver counts is what it allocated; what moved is the values.
+        let mut moved = 0;
+        let read = connection.read(&sql, &schema(&scan.columns), &mut |batch: RecordBatch| {
+            let (rows, bytes) = (batch.num_rows() as u64, batch_bytes(&batch));
+            moved += bytes;
+            self.context.progress.read(&scan.source, rows, bytes);
+            if let Err(error) = self.context.budget.spend(self.spent, rows, bytes) {
+                over = Some(error);
+                return Err(Stop);
+            }
+            giver.take(batch).into_iter().try_for_each(|b| sender.send(b))
+        })?;
+        if let Some(error) = over {
+            return Err(error);
+        }
+        connection.end_snapshot()?;
+        // A reader that is gone does not mind.
+        let _ = giver.finish().into_iter().try_for_each(|b| sender.send(b));
+        Ok(Outcome { count: ReadCount { rows: read.rows, bytes: moved }, waited })
+    }
+
+    /// The keys that this read gives to those that wait for them.
+    fn giver(&self) -> Giver<'_> {
+        let mut giver = Giver::default();
+        for number in self.reads.iter().flat_map(|r| &r.reductions) {
+            let reduction = &self.plan.reductions[*number];
+            for scan in self.read.scans.iter().map(|s| &self.plan.scans[*s]).filter(|s| s.name == reduction.by) {
+                match scan.columns.iter().position(|c| c.name == reduction.key) {
+                    Some(index) => giver.give(index, reduction.most, reduction.ranges, &self.gates[*number]),
+                    None => self.gates[*number].tell(Keys::Untold),
+                }
+            }
+        }
+        giver
+    }
+
+    /// The statement with the keys it waited for.
+    fn asked(&self) -> (String, Vec<(String, String, Asked)>) {
+        let mut conditions = Vec::new();
+        let mut waited = Vec::new();
+        // Scans that share the read hold all that any of them may deliver.
+        let rows = self.read.scans.iter().map(|s| self.estimates[*s]).try_fold(0_u64, |sum, r| Some(sum + r?));
+        for number in &self.read.reductions {
+            let reduction = &self.plan.reductions[*number];
+            let worth = reduce::worth(self.plan, self.estimates, reduction, rows);
+            let (asked, condition) = match self.gates[*number].keys() {
+                Keys::Each(keys) => (Asked::Keys(keys.len() as u64), reduce::condition(reduction, keys.iter().map(String::as_str), worth)),
+                Keys::Between(low, high) => (Asked::Range, reduce::range(reduction, &low, &high)),
+                Keys::Untold => (Asked::All, None),
+            };
+            waited.push((reduction.by.clone(), reduction.key.clone(), if condition.is_some() { asked } else { Asked::All }));
+            conditions.extend(condition);
+        }
+        (self.read.with(&conditions), waited)
+    }
 }
 
 /// The engine's failure with what it is about, under the code of its kind.

@@ -8,6 +8,7 @@
 
 use crate::arrow_types::conform;
 use crate::execute::{Context, Movement, ResultColumn, ResultSink, Types, diagnostic, run};
+use crate::outside;
 use crate::staging::{create_table, drop_table};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -83,6 +84,16 @@ pub fn land(
     let Some(types) = context.types else {
         return Err(Diagnostic::error(Code::Internal, "a landing needs the plugins' types"));
     };
+    if let (Some(outer), Some(residual), true) = (context.outer, &plan.residual, plan.delegates.is_empty()) {
+        match outside::land(plan, residual, context, outer, landing, connection) {
+            Ok(Some(landed)) => return Ok(landed),
+            Ok(None) => {}
+            Err(error) => {
+                let _ = connection.execute(&drop_table(landing.sheet, landing.staging));
+                return Err(error);
+            }
+        }
+    }
     let (sender, receiver) = sync_channel(WAITING);
     let outcome = std::thread::scope(|scope| {
         let compute = scope.spawn(move || {
@@ -220,7 +231,7 @@ fn receive(
 }
 
 /// Makes the table; its columns are typed by the description, then by the first batch.
-fn create(
+pub(crate) fn create(
     described: Vec<ResultColumn>,
     first: Option<&RecordBatch>,
     types: &dyn Types,

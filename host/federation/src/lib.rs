@@ -5,17 +5,24 @@
 //! names a type, its plugin says. Publishing the staging table is the materialization macro's work.
 
 mod arrow_types;
+mod budget;
 mod cancel;
+mod estimate;
 mod execute;
+mod gate;
 mod journal;
 mod landing;
+mod outside;
 mod staging;
 mod turn;
 
 pub use dvt_plugin_host::{arrow_type, canonical_type};
+pub use budget::Budget;
 pub use cancel::{Cancellation, Watch};
-pub use execute::{Computed, Context, Movement, Origin, Progress, ResultColumn, ResultSink, Silent, Sources, Types, execute, run};
+pub use estimate::answer;
+pub use execute::{Computed, Context, Estimates, Movement, Origin, Progress, Reading, ResultColumn, ResultSink, Silent, Sources, Types, execute, run};
 pub use journal::{Journal, Leftover};
 pub use landing::{Landed, LandedColumn, Landing, land, load_batches};
+pub use outside::Outer;
 pub use staging::{drop_table, staging_name};
 pub use turn::Turn;

@@ -3,7 +3,7 @@
 
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{ComputeSettings, ConnectSpec, Connection, DescribedColumn, EngineError, connect};
-use dvt_federation::{Cancellation, Context, Landed, Landing, Origin, Silent, Sources, Types, land};
+use dvt_federation::{Budget, Estimates, Cancellation, Context, Landed, Landing, Origin, Silent, Sources, Types, land};
 use dvt_planner::dialect::{DialectSheet, Sheets};
 use dvt_planner::ir::{FederatedPlan, RemoteScan, Residual, ScanColumn, Sink};
 use dvt_planner::types::CanonicalType;
@@ -62,10 +62,12 @@ fn plan(residual: &str, scan: &str) -> FederatedPlan {
             pushed: Vec::new(),
             kept: Vec::new(),
             limit: None,
+            rows: None,
+            estimate: None,
         }],
         ..serde_json::from_value(serde_json::json!({
             "unique_id": "model.p.m", "target": "duck", "compute": "default", "dialect": "duckdb", "scans": [], "delegates": [],
-            "residual": Residual { sql: residual.into() }, "notes": [], "scalars": [],
+            "residual": Residual { setup: Vec::new(), sql: residual.into() }, "notes": [], "scalars": [],
             "sink": Sink { target: "duck".into(), relation: named("m"), materialized: "table".into() },
         }))
         .unwrap()
@@ -82,7 +84,7 @@ fn sheet() -> DialectSheet {
 fn try_land(folder: &Path, plan: &FederatedPlan) -> (Result<Landed, Diagnostic>, Vec<String>) {
     let files = Files(folder.to_path_buf());
     let settings = ComputeSettings::default();
-    let context = Context { sources: &files, settings: &settings, types: Some(&files), progress: &Silent, cancel: &Cancellation::default() };
+    let context = Context { sources: &files, settings: &settings, types: Some(&files), progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded };
     let (target, staging, sheet, declared) = (TargetName::from("duck"), named("m__dvt_0"), sheet(), BTreeMap::new());
     let landing = Landing { target: &target, staging: &staging, sheet: &sheet, declared: &declared };
     let mut connection = files.open("duck");

@@ -9,6 +9,15 @@ pub mod compute {
     wasmtime::component::bindgen!({ path: "../../plugins/wit", world: "compute-plugin" });
 }
 
+/// A compute whose engine runs outside the host: the same component, asked for both parts.
+pub mod engine {
+    wasmtime::component::bindgen!({ path: "../../plugins/wit", world: "outer-compute-plugin" });
+}
+
+pub mod connector {
+    wasmtime::component::bindgen!({ path: "../../plugins/wit", world: "connector-plugin" });
+}
+
 pub mod wire {
     wasmtime::component::bindgen!({
         path: "../../plugins/wit",

@@ -1,11 +1,11 @@
 //! Plugins that are components: one store per call, so no call sees what another left.
 
-use crate::bindings::{adapter as a, compute as c, wire as w};
+use crate::bindings::{adapter as a, compute as c, engine as e, wire as w};
 use crate::grants;
 use crate::manifest::PluginManifest;
 use crate::runtime::{Guest, Limits, Runtime, failed, fits};
 use crate::wire::{Opened, PERMISSION, WireConnection};
-use crate::{Adapter, Capabilities, Classified, ComputePlugin, ConnectPlan, EnginePlan, MappedColumn, NativeColumn};
+use crate::{Adapter, Capabilities, Classified, ComputePlugin, ConnectPlan, EngineFailure, EnginePlan, MappedColumn, NativeColumn};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{ConnectSpec, Connection, EngineError, ErrorKind, PluginFault};
 use dvt_planner::dialect::DialectSheet;
@@ -29,15 +29,21 @@ impl c::dvt::plugin::log::Host for Guest {
     }
 }
 
-/// What both kinds share.
-struct Loaded<P> {
-    manifest: PluginManifest,
-    limits: Limits,
-    runtime: Arc<Runtime>,
-    pre: P,
+impl e::dvt::plugin::log::Host for Guest {
+    fn write(&mut self, _level: e::dvt::plugin::log::Level, message: String) {
+        self.note(message);
+    }
 }
 
-fn store(runtime: &Runtime, limits: &Limits) -> Store<Guest> {
+/// What all kinds share.
+pub(crate) struct Loaded<P> {
+    pub manifest: PluginManifest,
+    pub limits: Limits,
+    pub runtime: Arc<Runtime>,
+    pub pre: P,
+}
+
+pub(crate) fn store(runtime: &Runtime, limits: &Limits) -> Store<Guest> {
     let mut store = Store::new(&runtime.engine, Guest::new(limits));
     store.limiter(|g| g);
     store.set_epoch_deadline(limits.ticks());
@@ -45,7 +51,7 @@ fn store(runtime: &Runtime, limits: &Limits) -> Store<Guest> {
 }
 
 /// An import that is not lent is refused when the plugin is loaded; the engine's message names it.
-fn refused(manifest: &PluginManifest, error: &wasmtime::Error) -> Diagnostic {
+pub(crate) fn refused(manifest: &PluginManifest, error: &wasmtime::Error) -> Diagnostic {
     let text = format!("{error:#}");
     let wanted = text.split('`').nth(1).unwrap_or("an import");
     if text.contains("matching implementation was not found") {
@@ -64,7 +70,7 @@ fn code(text: &str, usual: Code) -> Code {
 }
 
 /// An error that the plugin gave.
-fn told(id: &str, code_text: &str, message: String, hint: Option<String>) -> Diagnostic {
+pub(crate) fn told(id: &str, code_text: &str, message: String, hint: Option<String>) -> Diagnostic {
     let out = Diagnostic::error(code(code_text, Code::PluginContract), message);
     match hint {
         Some(hint) => out.hint(hint),
@@ -242,6 +248,8 @@ impl Adapter for ComponentAdapter {
 
 pub struct ComponentCompute {
     loaded: Loaded<c::ComputePluginPre<Guest>>,
+    /// The same component as one whose engine runs outside, when it does.
+    outer: Option<e::OuterComputePluginPre<Guest>>,
 }
 
 impl fmt::Debug for ComponentCompute {
@@ -253,14 +261,25 @@ impl fmt::Debug for ComponentCompute {
 impl ComponentCompute {
     pub fn load(manifest: PluginManifest, runtime: Arc<Runtime>, limits: Limits, component: &Component) -> Result<Self, Diagnostic> {
         let mut linker: Linker<Guest> = Linker::new(&runtime.engine);
-        c::dvt::plugin::log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(|e| refused(&manifest, &e))?;
-        let pre = linker.instantiate_pre(component).and_then(c::ComputePluginPre::new).map_err(|e| refused(&manifest, &e))?;
-        Ok(Self { loaded: Loaded { manifest, limits, runtime, pre } })
+        let link = |e: wasmtime::Error| refused(&manifest, &e);
+        c::dvt::plugin::log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |g| g).map_err(link)?;
+        let instance = linker.instantiate_pre(component).map_err(link)?;
+        let outside = component.component_type().exports(&runtime.engine).any(|(name, _)| name.starts_with("dvt:plugin/outer-compute@"));
+        let outer = outside.then(|| e::OuterComputePluginPre::new(instance.clone())).transpose().map_err(link)?;
+        let pre = c::ComputePluginPre::new(instance).map_err(link)?;
+        Ok(Self { loaded: Loaded { manifest, limits, runtime, pre }, outer })
     }
     fn call<T>(&self, name: &str, f: impl FnOnce(&c::ComputePlugin, &mut Store<Guest>) -> Result<T, wasmtime::Error>) -> Result<T, Diagnostic> {
         let mut store = store(&self.loaded.runtime, &self.loaded.limits);
         let result = self.loaded.pre.instantiate(&mut store).and_then(|i| f(&i, &mut store));
         result.map_err(|e| failed(&self.loaded.manifest.id, name, &e, store.data(), &self.loaded.limits))
+    }
+    /// A call of that part; None for a plugin without it.
+    fn ask<T>(&self, name: &str, f: impl FnOnce(&e::OuterComputePlugin, &mut Store<Guest>) -> Result<T, wasmtime::Error>) -> Option<Result<T, Diagnostic>> {
+        let pre = self.outer.as_ref()?;
+        let mut store = store(&self.loaded.runtime, &self.loaded.limits);
+        let result = pre.instantiate(&mut store).and_then(|i| f(&i, &mut store));
+        Some(result.map_err(|e| failed(&self.loaded.manifest.id, name, &e, store.data(), &self.loaded.limits)))
     }
 }
 
@@ -282,5 +301,21 @@ impl ComputePlugin for ComponentCompute {
         let id = &self.loaded.manifest.id;
         let answer = self.call("map-native", |p, s| p.dvt_plugin_compute().call_map_native(s, &asked))?.map_err(|e| told(id, &e.code, e.message, e.hint))?;
         mapped(id, answer.into_iter().map(|m| (m.canonical, m.refused)).collect(), columns.len())
+    }
+    fn ddl_types(&self, types: &[CanonicalType]) -> Result<Vec<String>, Diagnostic> {
+        let id = &self.loaded.manifest.id;
+        let asked: Vec<String> = types.iter().map(ToString::to_string).collect();
+        let Some(answer) = self.ask("ddl-types", |p, s| p.dvt_plugin_outer_compute().call_ddl_types(s, &asked)).transpose()? else {
+            return Err(Diagnostic::error(Code::PluginContract, format!("plugin `{id}` says no types of its own")));
+        };
+        let answer = answer.map_err(|e| told(id, &e.code, e.message, e.hint))?;
+        if answer.len() != asked.len() {
+            return Err(Diagnostic::error(Code::PluginContract, format!("plugin `{id}` broke the contract in `ddl-types`")));
+        }
+        Ok(answer)
+    }
+    fn classify_error(&self, exceptions: &[String], sqlstate: Option<&str>, message: &str) -> Result<EngineFailure, Diagnostic> {
+        let answer = self.ask("classify-error", |p, s| p.dvt_plugin_outer_compute().call_classify_error(s, exceptions, sqlstate, message)).transpose()?;
+        Ok(answer.map(|c| EngineFailure { code: c.code, hint: c.hint, again: c.again }).unwrap_or_default())
     }
 }

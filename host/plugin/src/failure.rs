@@ -15,6 +15,7 @@ pub fn code_of(kind: ErrorKind, otherwise: Code) -> Code {
         ErrorKind::Type => Code::PrecisionLost,
         ErrorKind::Cancelled => Code::Cancelled,
         ErrorKind::Version => Code::EngineVersion,
+        ErrorKind::Budget => Code::BudgetExceeded,
         ErrorKind::Statement | ErrorKind::Io => otherwise,
         ErrorKind::Plugin(fault) => match fault {
             PluginFault::Trap => Code::PluginTrap,

@@ -39,6 +39,48 @@ pub fn check(manifest: &PluginManifest, profile: &Value, plan: &ConnectPlan) -> 
     Ok(())
 }
 
+/// A permission of connectors: hosts below a domain, behind a value of the profile (`host:example.com` for `ACCOUNT.example.com`).
+const HOSTS: &str = "host:";
+/// A permission of connectors: a source of the engine's that finds its service by itself (`source:NAME`).
+const SOURCE: &str = "source:";
+/// The engine's own way to databases: it goes where the URL says.
+const BY_URL: &str = "jdbc";
+
+fn granted(manifest: &PluginManifest, kind: &str, what: &str) -> bool {
+    manifest.permissions.iter().any(|p| p.strip_prefix(kind) == Some(what))
+}
+
+/// Refuses a source of the engine's that the manifest does not ask for: it could take a secret anywhere.
+pub fn check_source(manifest: &PluginManifest, format: &str) -> Result<(), Diagnostic> {
+    if format == BY_URL || granted(manifest, SOURCE, format) {
+        return Ok(());
+    }
+    Err(Diagnostic::error(Code::PluginNotGranted, format!("plugin `{}` reads and writes by the engine's source `{format}`, and its manifest does not ask for `{SOURCE}{format}`", manifest.id))
+        .hint("ask its author for a manifest that does"))
+}
+
+/// Refuses a URL of a connector that leads to a host that neither the profile nor a permission names: the engine would send a
+/// secret there. A URL without a host is of a file.
+pub fn check_url(manifest: &PluginManifest, profile: &Value, url: &str) -> Result<(), Diagnostic> {
+    let Some((_, rest)) = url.split_once("//") else { return Ok(()) };
+    let authority = rest.split(['/', '?', ';', '#']).next().unwrap_or_default();
+    let host_port = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match host_port.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
+        _ => (host_port, None),
+    };
+    if authority.contains('@') {
+        return Err(Diagnostic::error(Code::PluginContract, format!("plugin `{}` puts a user into a URL", manifest.id)));
+    }
+    let below = |domain: &str| {
+        let own = host.strip_suffix(domain).and_then(|h| h.strip_suffix('.'));
+        profile.as_object().is_some_and(|keys| keys.values().any(|v| own.is_some() && text(v).as_deref() == own))
+    };
+    let host = if manifest.permissions.iter().filter_map(|p| p.strip_prefix(HOSTS)).any(below) { None } else { Some(host) };
+    let options = [("host", host), ("port", port)].into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned())));
+    check(manifest, profile, &ConnectPlan { options: options.collect(), ..ConnectPlan::default() })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -62,6 +104,33 @@ mod tests {
                 false
             }
         }
+    }
+
+    #[test]
+    fn a_connectors_url_leads_to_the_profiles_host() {
+        let manifest: PluginManifest =
+            serde_json::from_value(json!({"id": "p", "version": "1", "contract": "0.1.0", "kind": "connector", "types": ["p"]})).unwrap();
+        let own = json!({"type": "p", "host": "db.example", "port": 5432});
+        let allowed = |url: &str| super::check_url(&manifest, &own, url).is_ok();
+        assert!(allowed("jdbc:x://db.example:5432/a?b=c") && allowed("jdbc:x://db.example/a") && allowed("jdbc:x:file"));
+        assert!(!allowed("jdbc:x://evil.example:5432/a") && !allowed("jdbc:x://db.example:22/a") && !allowed("jdbc:x://db.example@evil.example/a"));
+    }
+
+    #[test]
+    fn a_domain_and_a_source_are_reached_only_with_their_permission() {
+        let manifest = |permissions: &[&str]| -> PluginManifest {
+            serde_json::from_value(json!({"id": "p", "version": "1", "contract": "0.1.0", "kind": "connector", "types": ["p"], "permissions": permissions})).unwrap()
+        };
+        let own = json!({"type": "p", "account": "ab-1.eu", "port": 443});
+        let allowed = |m: &PluginManifest, url: &str| super::check_url(m, &own, url).is_ok();
+        let with = manifest(&["host:example.com"]);
+        assert!(allowed(&with, "jdbc:x://ab-1.eu.example.com/") && allowed(&with, "jdbc:x://ab-1.eu.example.com:443/?a=b"));
+        for url in ["jdbc:x://other.example.com/", "jdbc:x://ab-1.euexample.com/", "jdbc:x://ab-1.eu.example.com.evil.org/", "jdbc:x://example.com/", "jdbc:x://ab-1.eu.example.com:22/"] {
+            assert!(!allowed(&with, url), "{url}");
+        }
+        assert!(!allowed(&manifest(&[]), "jdbc:x://ab-1.eu.example.com/"));
+        assert!(super::check_source(&manifest(&[]), "jdbc").is_ok() && super::check_source(&manifest(&["source:x"]), "x").is_ok());
+        assert_eq!(super::check_source(&manifest(&["source:y"]), "x").unwrap_err().code, Code::PluginNotGranted);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod arrow_types;
 mod bindings;
 mod cache;
 mod component;
+mod connector;
 mod extism_module;
 mod failure;
 mod grants;
@@ -16,6 +17,7 @@ mod registry;
 mod runtime;
 mod wire;
 
+pub use connector::{Artifact, Connector, ConnectorOptions};
 pub use arrow_types::{arrow_type, canonical_type};
 pub use failure::code_of;
 pub use manifest::{Encoding, PluginKind, PluginManifest};
@@ -32,6 +34,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The manifest of a plugin file's bytes; nothing of it is run.
+///
+/// # Errors
+/// `DVT5002` when it is no plugin, `DVT5008` when it was built for another contract.
+pub fn manifest_of(path: &std::path::Path, bytes: &[u8]) -> Result<PluginManifest, Diagnostic> {
+    manifest::read(path, bytes).map(|(m, _)| m)
+}
 
 /// How the host reaches a target. No secret is in it: `secret_options` names the profile key for a driver's option.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +115,7 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     /// `profile`: the target's keys without secrets; `secrets`: the keys that have one.
     fn connect(&self, profile: &Value, secrets: &[String]) -> Result<ConnectPlan, Diagnostic>;
     /// One row per column: database, schema, name, kind, column_name, position, native_type, nullable, collation,
-    /// est_rows, est_bytes; perhaps also owner, comment, column_comment.
+    /// est_rows, est_bytes; perhaps also owner, comment, column_comment, unique_keys.
     fn catalog_sql(&self, relations: &[RelationName]) -> Result<String, Diagnostic>;
     /// One row per relation of a schema: database, schema, name, kind.
     fn list_sql(&self, database: Option<&str>, schema: &str) -> Result<String, Diagnostic>;
@@ -141,4 +151,20 @@ pub trait ComputePlugin: Send + Sync + std::fmt::Debug {
     /// `config`: the entry of computes.yml as JSON.
     fn plan(&self, config: &Value) -> Result<EnginePlan, Diagnostic>;
     fn map_native(&self, columns: &[NativeColumn]) -> Result<Vec<MappedColumn>, Diagnostic>;
+    /// The engine's type for each canonical one.
+    ///
+    /// # Errors
+    /// `DVT011` for a type that it cannot hold.
+    fn ddl_types(&self, types: &[CanonicalType]) -> Result<Vec<String>, Diagnostic>;
+    /// `exceptions`: names from the outermost to the cause.
+    fn classify_error(&self, exceptions: &[String], sqlstate: Option<&str>, message: &str) -> Result<EngineFailure, Diagnostic>;
+}
+
+/// What a failure of an engine outside the host means.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineFailure {
+    pub code: String,
+    pub hint: Option<String>,
+    /// Whether the same job may succeed when it is run once more.
+    pub again: bool,
 }

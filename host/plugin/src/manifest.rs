@@ -6,6 +6,8 @@ use std::path::Path;
 
 /// The custom section that holds it, as JSON.
 pub const SECTION: &str = "dvt:manifest";
+/// The custom section of a compute's own dialect sheet.
+const SHEET: &str = "dvt:sheet";
 
 /// Bytes that a manifest may have, types it may name, and characters of a name in it.
 const LARGEST: usize = 16 << 10;
@@ -85,6 +87,11 @@ fn section<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
         at = end;
     }
     None
+}
+
+/// The dialect sheet that a compute brings.
+pub fn sheet(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(section(bytes, SHEET)?).ok()
 }
 
 /// # Errors

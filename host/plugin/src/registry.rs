@@ -5,6 +5,7 @@ use crate::component::{ComponentAdapter, ComponentCompute};
 use crate::extism_module::ExtismAdapter;
 use crate::manifest::{self, Encoding, PluginKind, PluginManifest};
 use crate::runtime::{Limits, Runtime};
+use crate::connector::{ComponentConnector, Connector};
 use crate::{Adapter, ComputePlugin};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_planner::dialect::Sheets;
@@ -40,6 +41,7 @@ pub struct Registry {
     runtime: OnceLock<Result<Arc<Runtime>, Diagnostic>>,
     adapters: Mutex<BTreeMap<String, Result<Arc<dyn Adapter>, Diagnostic>>>,
     computes: Mutex<BTreeMap<String, Result<Arc<dyn ComputePlugin>, Diagnostic>>>,
+    connectors: Mutex<BTreeMap<String, Result<Arc<dyn Connector>, Diagnostic>>>,
 }
 
 impl fmt::Debug for Registry {
@@ -120,11 +122,14 @@ impl Registry {
         let of_kind = || self.found.iter().filter(move |f| f.manifest.kind == kind);
         of_kind().find(|f| f.manifest.types.iter().any(|t| t == name)).ok_or_else(|| {
             let known: Vec<&str> = of_kind().flat_map(|f| f.manifest.types.iter().map(String::as_str)).collect();
-            let out = Diagnostic::error(Code::PluginNotFound, format!("no plugin handles the {what} type `{name}`"));
+            // A person may take a connector for all that there is to have.
+            let connector = kind == PluginKind::Adapter && self.found.iter().any(|f| f.manifest.kind == PluginKind::Connector && f.manifest.types.iter().any(|t| t == name));
+            let more = if connector { ": a connector says how an engine outside dvt reaches it, an adapter is needed too" } else { "" };
+            let out = Diagnostic::error(Code::PluginNotFound, format!("no plugin handles the {what} type `{name}`{more}"));
             if known.is_empty() {
                 out.hint("no plugins were found; they are looked for in DVT home, the project, beside the program and in DVT_PLUGIN_PATH")
             } else {
-                out.hint(format!("known types: {}", known.join(", ")))
+                out.hint(format!("install one with `dvt plugin add FILE` or `dvt sync --plugin-index PLACE`; known types: {}", known.join(", ")))
             }
         })
     }
@@ -201,7 +206,27 @@ impl Registry {
         result
     }
 
-    /// Sheets of all adapters found; one that cannot be loaded is left out and told.
+    /// The connector for an output's `type`; None where no plugin is one.
+    pub fn connector(&self, name: &str) -> Option<Result<Arc<dyn Connector>, Diagnostic>> {
+        let found = self.handler(PluginKind::Connector, "connector", name).ok()?;
+        let mut loaded = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = loaded.get(name) {
+            return Some(known.clone());
+        }
+        let load = || -> Result<Arc<dyn Connector>, Diagnostic> {
+            if found.encoding == Encoding::Extism {
+                return Err(Diagnostic::error(Code::PluginInvalid, format!("plugin `{}` is an Extism module; connectors must be components", found.manifest.id)));
+            }
+            let runtime = self.runtime()?;
+            let component = self.compiled(found, &runtime)?;
+            Ok(Arc::new(ComponentConnector::load(found.manifest.clone(), runtime, self.limits, &component)?))
+        };
+        let result = load();
+        loaded.insert(name.to_owned(), result.clone());
+        Some(result)
+    }
+
+    /// Sheets of all adapters found, and of computes that bring one; one that cannot be loaded is left out and told.
     pub fn sheets(&self) -> (Sheets, Vec<Diagnostic>) {
         let mut sheets = Sheets::default();
         let mut warnings = Vec::new();
@@ -210,6 +235,12 @@ impl Registry {
                 if let Err(e) = self.adapter(kind).and_then(|a| sheets.add(a.sheet_text())) {
                     warnings.push(Diagnostic { severity: dvt_diagnostic::Severity::Warning, ..e });
                 }
+            }
+        }
+        // Behind the adapters', which they may extend.
+        for found in self.found.iter().filter(|f| f.manifest.kind == PluginKind::Compute) {
+            if let Some(Err(e)) = manifest::sheet(&found.bytes).map(|text| sheets.add(text)) {
+                warnings.push(Diagnostic { severity: dvt_diagnostic::Severity::Warning, ..e });
             }
         }
         (sheets, warnings)

@@ -15,6 +15,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Of a file being written, in bytes: a manifest of 60 MB in pieces of 8 KB is mostly system calls.
+const BUFFER: usize = 1 << 18;
+
 pub struct Artifacts {
     project: Arc<Project>,
     folder: PathBuf,
@@ -50,6 +53,10 @@ impl Artifacts {
 
     fn write(&self, path: &Path, text: &str) -> Result<(), Diagnostic> {
         let failed = |e: std::io::Error| Diagnostic::error(Code::Artifact, format!("{} cannot be written: {e}", path.display()));
+        // Emptying a file and filling it again makes a file system wait for the disk: thousands of equal files would be slow.
+        if std::fs::read(path).is_ok_and(|earlier| earlier == text.as_bytes()) {
+            return Ok(());
+        }
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
@@ -80,7 +87,7 @@ impl Artifacts {
         let part = self.folder.join(format!("{name}.part"));
         let failed = |e: String| Diagnostic::error(Code::Artifact, format!("{} cannot be written: {e}", path.display()));
         std::fs::create_dir_all(&self.folder).map_err(|e| failed(e.to_string()))?;
-        let mut out = std::io::BufWriter::new(std::fs::File::create(&part).map_err(|e| failed(e.to_string()))?);
+        let mut out = std::io::BufWriter::with_capacity(BUFFER, std::fs::File::create(&part).map_err(|e| failed(e.to_string()))?);
         serde_json::to_writer(&mut out, value).map_err(|e| failed(e.to_string()))?;
         out.flush().map_err(|e| failed(e.to_string()))?;
         drop(out);

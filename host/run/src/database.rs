@@ -33,13 +33,15 @@ pub struct Databases {
     prints: bool,
     /// Where sights of relations are noted.
     pub spool: Option<Spool>,
+    /// Sessions of computes outside the host.
+    pub clusters: crate::cluster::Clusters,
     /// For queries of templates that several targets answer together.
     project: OnceLock<Arc<Project>>,
 }
 
 impl Databases {
     pub fn new(pool: Pool, cancel: Arc<Cancellation>, printer: Arc<Printer>, profile: &str, prints: bool, spool: Option<Spool>) -> Self {
-        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool, project: OnceLock::new() }
+        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool, clusters: crate::cluster::Clusters::default(), project: OnceLock::new() }
     }
 
     /// Lets templates ask what only a plan over several targets answers.

@@ -51,9 +51,10 @@ pub fn describe(pool: &Pool, target: &TargetName, wanted: &[RelationName], sessi
     let sql = adapter.catalog_sql(wanted)?;
     let names = [
         "database", "schema", "name", "kind", "column_name", "position", "native_type", "collation", "est_rows", "est_bytes", "owner", "comment", "column_comment",
+        "unique_keys",
     ];
     let mut found: BTreeMap<RelationName, Found> = BTreeMap::new();
-    each_row(pool, target, &sql, session, 10, names, &mut |[database, schema, name, kind, column, position, native, collation, rows, bytes, owner, comment, column_comment]| {
+    each_row(pool, target, &sql, session, 10, names, &mut |[database, schema, name, kind, column, position, native, collation, rows, bytes, owner, comment, column_comment, keys]| {
         let entry = found.entry(RelationName { database, schema, identifier: name.unwrap_or_default() }).or_default();
         entry.kind = kind.unwrap_or_default();
         entry.rows = rows.and_then(|n| number(&n)).or(entry.rows);
@@ -61,6 +62,9 @@ pub fn describe(pool: &Pool, target: &TargetName, wanted: &[RelationName], sessi
         entry.said.owner = owner;
         entry.said.comment = comment;
         if let Some(name) = column {
+            for key in keys.iter().flat_map(|k| k.split_whitespace()) {
+                entry.unique.entry(key.to_owned()).or_default().push(name.clone());
+            }
             if let Some(comment) = column_comment {
                 entry.said.columns.insert(name.clone(), comment);
             }
@@ -94,7 +98,7 @@ pub fn describe(pool: &Pool, target: &TargetName, wanted: &[RelationName], sessi
                 ColumnSchema { name: native.name, native: native.native, canonical: mapped.canonical, refused: mapped.refused, collation }
             })
             .collect();
-        out.push(Known { name, kind: entry.kind, schema: RelationSchema { columns, rows: entry.rows, bytes: entry.bytes }, said: entry.said });
+        out.push(Known { name, kind: entry.kind, schema: RelationSchema { columns, rows: entry.rows, bytes: entry.bytes, unique: entry.unique.into_values().collect() }, said: entry.said });
     }
     Ok(out)
 }
@@ -122,6 +126,8 @@ struct Found {
     rows: Option<u64>,
     bytes: Option<u64>,
     columns: Vec<(i64, NativeColumn)>,
+    /// The columns of each unique key.
+    unique: BTreeMap<String, Vec<String>>,
     said: Said,
 }
 

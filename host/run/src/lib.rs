@@ -6,6 +6,7 @@
 mod artifacts;
 pub mod batches;
 mod choose;
+mod cluster;
 mod contract;
 mod csv;
 mod database;
@@ -25,11 +26,13 @@ mod progress;
 mod project;
 mod schedule;
 mod settings;
+mod sync;
 pub mod task;
 mod types;
 mod values;
 
 pub use dvt_federation::Cancellation;
+pub use cluster::ways::{Split, Way};
 pub use discover::{log_folder, project_flags};
 pub use log::{Level, LogFile};
 pub use printer::{Format, Look, Printer, Stream};

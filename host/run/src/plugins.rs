@@ -2,7 +2,7 @@
 
 use dvt_diagnostic::Diagnostic;
 use dvt_planner::dialect::Sheets;
-use dvt_plugin_host::{Adapter, ComputePlugin, Listed, PluginKind, Registry};
+use dvt_plugin_host::{Adapter, ComputePlugin, Connector, Listed, PluginKind, Registry};
 use dvt_project::AdapterType;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,11 @@ impl Plugins {
 
     pub fn compute(&self, kind: &str) -> Result<Arc<dyn ComputePlugin>, Diagnostic> {
         self.registry.compute(kind)
+    }
+
+    /// The connector for a target's type; None where no plugin is one.
+    pub fn connector(&self, kind: &str) -> Option<Result<Arc<dyn Connector>, Diagnostic>> {
+        self.registry.connector(kind)
     }
 
     /// The type of the compute that exists without computes.yml.

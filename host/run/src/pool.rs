@@ -130,12 +130,18 @@ impl Pool {
         self.slots.get(target).ok_or_else(|| {
             let known: Vec<&str> = self.slots.keys().map(TargetName::as_str).collect();
             Diagnostic::error(Code::PluginNotFound, format!("target `{target}` cannot be used: no loaded plugin handles its type"))
-                .hint(format!("usable targets: {}", known.join(", ")))
+                .hint(format!("`dvt debug` says which; usable targets: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
         })
     }
 
     pub fn adapter(&self, target: &TargetName) -> Result<&Arc<dyn Adapter>, Diagnostic> {
         self.slot(target).map(|s| &s.adapter)
+    }
+
+    /// The target's keys, its secrets, and how many sessions it may have.
+    pub fn profile(&self, target: &TargetName) -> Result<(&serde_json::Map<String, Value>, &BTreeMap<String, Value>, u32), Diagnostic> {
+        let slot = self.slot(target)?;
+        Ok((&slot.target.keys, &slot.secrets, slot.sessions))
     }
 
     pub fn endpoint(&self, target: &TargetName) -> Result<String, Diagnostic> {

@@ -1,5 +1,6 @@
 //! A project ready to work on: files read, plugins asked, parsed, placed.
 
+use crate::cluster::DRIVEN_ENGINE;
 use crate::discover;
 use crate::home::Home;
 use crate::kept_parse::KeptParse;
@@ -7,12 +8,14 @@ use crate::plugins::Plugins;
 use crate::pool::Pool;
 use crate::printer::{iso, now};
 use crate::settings::Settings;
+use crate::sync::lock::Lock;
+use crate::sync::ranges;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::{ComputeSettings, EMBEDDED_DRIVER};
 use dvt_jinja::{Engine, YamlStrings, parse_with};
 use dvt_planner::dialect::{DialectSheet, Sheets};
-use dvt_plugin_host::{Adapter, ComputePlugin, EnginePlan};
-use dvt_project::{AdapterType, ComputeName, DialectName, Graph, Invocation, Manifest, ProjectInput, TargetName};
+use dvt_plugin_host::{Adapter, ComputePlugin, EnginePlan, Listed, PluginKind};
+use dvt_project::{AdapterType, Compute, ComputeName, DialectName, Graph, Invocation, Manifest, ProjectInput, TargetName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +54,7 @@ impl Project {
         let plugins = Plugins::load(&home.plugin_folders(&settings, Some(&root)), &home.cache());
         let input = Arc::new(input(&settings, &home, &root, &plugins, started).map_err(one)?);
         let kept = KeptParse::of(&settings, &root, &input);
-        let parsed = parse_with(&input, kept.read().as_deref())?;
+        let parsed = parse_with(&input, kept.read())?;
         if let Some(bytes) = &parsed.cache {
             kept.write(bytes);
         }
@@ -61,6 +64,7 @@ impl Project {
         let manifest = parsed.manifest;
         // Of what depends on the day a kept parse says nothing.
         warnings.extend(dvt_project::notices::warnings(&manifest, &input.invocation.started_at));
+        in_line(&settings, &root, &plugins, &manifest).map_err(one)?;
         let graph = Graph::new(&manifest).map_err(one)?;
         let engine = parsed.engine;
         Ok(Self { settings, home, root, input, plugins, manifest, graph, engine, warnings, started })
@@ -106,16 +110,16 @@ impl Project {
     /// What the compute's plugin asks for.
     pub fn compute_plan(&self, name: &ComputeName) -> Result<EnginePlan, Diagnostic> {
         let plugin = self.compute_plugin(name)?;
-        let config = self.manifest.computes.get(name).map(|c| c.config.clone()).unwrap_or_default();
-        let plan = plugin.plan(&serde_json::Value::Object(config))?;
-        if plan.engine != EMBEDDED_ENGINE {
+        let config = self.manifest.computes.get(name).map(engine_config).unwrap_or_default();
+        let plan = plugin.plan(&config).map_err(|e| Diagnostic { message: format!("compute `{name}`: {}", e.message), ..e })?;
+        if plan.engine != EMBEDDED_ENGINE && plan.engine != DRIVEN_ENGINE {
             let message = format!("compute `{name}` needs the engine `{}`, which this dvt does not lend", plan.engine);
-            return Err(Diagnostic::error(Code::PluginContract, message).hint(format!("engines: {EMBEDDED_ENGINE}")));
+            return Err(Diagnostic::error(Code::PluginContract, message).hint(format!("engines: {EMBEDDED_ENGINE}, {DRIVEN_ENGINE}")));
         }
         Ok(plan)
     }
 
-    /// Limits of a compute; it spills into the cache folder unless its config names another.
+    /// Limits of a compute inside the host; it spills into the cache folder unless its config names another.
     pub fn compute_settings(&self, name: &ComputeName) -> Result<ComputeSettings, Diagnostic> {
         let plan = self.compute_plan(name)?;
         let folder = plan.settings.get("temp_directory").map_or_else(|| self.home.cache().join("spill"), |t| self.root.join(t));
@@ -143,7 +147,32 @@ impl Project {
     }
 }
 
-fn input(settings: &Settings, home: &Home, root: &Path, plugins: &Plugins, started: SystemTime) -> Result<ProjectInput, Diagnostic> {
+/// The versions that the project asks for, and the plugins that its lock file records.
+fn in_line(settings: &Settings, root: &Path, plugins: &Plugins, manifest: &Manifest) -> Result<(), Diagnostic> {
+    if settings.on("version_check") {
+        ranges::programs(&manifest.project)?;
+    }
+    let listed = plugins.list();
+    for (kind, range) in ranges::read(&manifest.project)? {
+        let used = manifest.targets.values().any(|t| t.adapter.as_str() == kind);
+        let is = |p: &&Listed| p.manifest.kind == PluginKind::Adapter && p.manifest.types.contains(&kind);
+        if let Some(plugin) = listed.iter().find(is).filter(|p| used && !range.holds(&p.manifest.version)) {
+            return Err(ranges::outside(&kind, &plugin.manifest.version, &range));
+        }
+    }
+    Lock::read(root)?.check(&listed)
+}
+
+/// A compute's entry as its plugin takes it.
+pub(crate) fn engine_config(compute: &Compute) -> serde_json::Value {
+    let mut config = compute.config.clone();
+    for (key, value) in [("version", &compute.version), ("master", &compute.master)] {
+        config.extend(value.clone().map(|v| (key.to_owned(), serde_json::Value::String(v))));
+    }
+    serde_json::Value::Object(config)
+}
+
+pub(crate) fn input(settings: &Settings, home: &Home, root: &Path, plugins: &Plugins, started: SystemTime) -> Result<ProjectInput, Diagnostic> {
     let (profiles, computes) = discover::profile_files(home)?;
     if profiles.is_none() {
         return Err(Diagnostic::error(Code::ProfileNotFound, format!("there is no {}", home.profiles.display()))

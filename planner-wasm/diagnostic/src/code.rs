@@ -101,6 +101,7 @@ codes! {
     PluginMemory = 5006, "plugin out of memory", "The plugin wanted more memory than allowed.";
     PluginOutput = 5007, "plugin output too large", "The plugin returned more than allowed.";
     PluginContract = 5008, "plugin contract", "The plugin was built for another contract version or broke the contract.";
+    PluginChanged = 5009, "plugin changed", "A plugin's content is not the one that the index or the lock file records.";
     ConnectionFailed = 5101, "connection failed", "The database cannot be reached.";
     AuthFailed = 5102, "authentication failed", "The database refused the user or password.";
     DatabaseMissing = 5103, "database or file missing", "The database or file does not exist.";
@@ -110,6 +111,7 @@ codes! {
     EngineInvalid = 5107, "engine unusable", "An embedded engine lacks something dvt needs.";
     AdapterVersion = 5108, "adapter out of range", "require-adapters asks for another version of the adapter.";
     DatabaseBusy = 5109, "database in use", "Another process has the database file open and did not close it in time.";
+    SyncFailed = 5110, "not in line", "The environment cannot be brought in line with the project's files.";
     Artifact = 6001, "artifact cannot be written", "A file under target/ cannot be written.";
     NodeFailed = 6002, "node failed", "A node failed.";
     UpstreamFailed = 6003, "skipped", "A node above failed.";

@@ -4,7 +4,7 @@
 //! unknown relation, an ambiguous name), the answer is None, and whoever asked does nothing.
 //! Not here: the types of expressions, and whether the query is right.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ColumnSchema};
 use crate::pushdown::verdict::{Rules, Verdict};
 use crate::residual::{Table, offset};
 use crate::types::CanonicalType;
@@ -26,6 +26,10 @@ pub struct Column {
     pub kind: Option<CanonicalType>,
     /// The table that it comes from unchanged.
     pub origin: Option<usize>,
+    /// The table's column whose values it has.
+    pub of: Option<At>,
+    /// It has others too: those of a set operation's other part.
+    pub more: bool,
 }
 
 /// The columns of something that can stand in FROM.
@@ -55,7 +59,7 @@ pub struct Item<'q> {
     /// An outer join may put NULL in the place of its columns.
     pub null_supplied: bool,
     /// Of a semi or anti join: only its ON sees it.
-    hidden: bool,
+    pub hidden: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,7 @@ pub struct Relations<'q> {
     merged: Vec<(String, Option<At>)>,
     /// Aliases of the select list and the columns that they rename.
     aliases: Vec<(String, Option<At>)>,
-    rules: Rules,
+    pub rules: Rules,
 }
 
 /// A column of a select list.
@@ -179,7 +183,7 @@ impl Binder<'_> {
     fn item<'q>(&self, factor: &'q TableFactor, ctes: &Ctes) -> Option<Item<'q>> {
         let item = |qualifier: &str, source, columns| Item { qualifier: qualifier.to_lowercase(), source, columns, null_supplied: false, hidden: false };
         match factor {
-            TableFactor::Table { name, alias, args: None, sample: None, version: None, .. } => {
+            TableFactor::Table { name, alias, args: None, sample: None, version: None, with_ordinality: false, json_path: None, partitions, .. } if partitions.is_empty() => {
                 let first = name.0.first()?.as_ident()?;
                 let at = self.at(first);
                 let last = name.0.last()?.as_ident()?;
@@ -203,7 +207,8 @@ impl Binder<'_> {
 
     fn table(&self, table: usize) -> Option<Rc<Columns>> {
         let schema = self.catalog.relation(&self.tables[table].relation)?;
-        let list = schema.columns.iter().map(|c| Column { name: c.name.clone(), kind: c.canonical, origin: Some(table) });
+        let column = |(i, c): (usize, &ColumnSchema)| Column { name: c.name.clone(), kind: c.canonical, origin: Some(table), of: Some((table, i)), more: false };
+        let list = schema.columns.iter().enumerate().map(column);
         Some(Rc::new(Columns { list: list.collect(), ordered: true }))
     }
 
@@ -236,7 +241,7 @@ impl Binder<'_> {
                 let (outputs, ordered) = outputs(select, &relations)?;
                 let list = outputs.into_iter().map(|o| match o.from.and_then(|at| relations.column(at)) {
                     Some(column) => Column { name: o.name, ..column.clone() },
-                    None => Column { name: o.name, kind: None, origin: None },
+                    None => Column { name: o.name, kind: None, origin: None, of: None, more: false },
                 });
                 Some(Rc::new(Columns { list: list.collect(), ordered }))
             }
@@ -254,7 +259,7 @@ impl Binder<'_> {
                         (Some(a), Some(b)) => self.rules.legal(Verdict::SameFamily, alike(a, b)),
                         _ => false,
                     };
-                    Column { name: l.name.clone(), kind: l.kind.filter(|_| alike), origin: l.origin }
+                    Column { name: l.name.clone(), kind: l.kind.filter(|_| alike), origin: l.origin, of: l.of, more: true }
                 });
                 Some(Rc::new(Columns { list: list.collect(), ordered: true }))
             }
@@ -364,6 +369,11 @@ pub fn column(expr: &Expr) -> Option<&[Ident]> {
 impl Relations<'_> {
     pub fn column(&self, (item, column): At) -> Option<&Column> {
         self.items[item].columns.as_ref()?.list.get(column)
+    }
+
+    /// Whether USING made one column of those that are called so.
+    pub fn merges(&self, name: &str) -> bool {
+        self.merged.iter().any(|(n, _)| same(n, name))
     }
 
     /// The one column of that name in some items; None where there is none, or another may be meant.

@@ -37,6 +37,9 @@ pub struct RelationSchema {
     pub rows: Option<u64>,
     #[serde(default)]
     pub bytes: Option<u64>,
+    /// Columns that together are alike in no two rows, set by set. What a plan costs follows from it, never what it means.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<Vec<String>>,
 }
 
 /// Relations by target and name.

@@ -1,4 +1,4 @@
-//! Columns that are certainly not there (DVT010).
+//! Qualified columns that are certainly not there (DVT010); bare names are looked at in `names.rs`.
 //!
 //! Only where the catalog is certain and the name can mean nothing else: `t.c` with `t` the qualifier of scans alone
 //! (no CTE, derived table or table function is called so anywhere in the text, no column is, which could be a struct),

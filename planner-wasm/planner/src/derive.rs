@@ -33,7 +33,7 @@ pub fn schema(
     let tables = residual::tables(sql, &query, relations).unwrap_or_default();
     let scope = Scope { sql, index: LineIndex::new(sql), tables: &tables, catalog, seen, ctes: BTreeMap::new() };
     let columns = scope.query(&query, true);
-    Ok(columns.map(|columns| RelationSchema { columns, rows: seen.and_then(|s| s.rows), bytes: seen.and_then(|s| s.bytes) }))
+    Ok(columns.map(|columns| RelationSchema { columns, rows: seen.and_then(|s| s.rows), bytes: seen.and_then(|s| s.bytes), unique: Vec::new() }))
 }
 
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use crate::pushdown::verdict::{Rules, Verdict};
 use crate::types::{CanonicalType, Family};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_project::{AdapterFacts, DialectName, RelationName};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlparser::dialect::Dialect;
 use std::collections::BTreeMap;
 
@@ -32,18 +32,65 @@ pub struct DialectSheet {
     /// Where NULL stands in an order that does not say so; absent: as `meaning` says.
     #[serde(default)]
     pub nulls: Option<Nulls>,
+    /// How a quote stands in a string.
+    #[serde(default = "usual_quote")]
+    pub quote_in_text: String,
+    /// How the first `{rows}` of a query are asked for, behind its order.
+    #[serde(default = "usual_limit")]
+    pub limit: String,
+    /// An order for what has none, where `limit` needs one.
+    #[serde(default)]
+    pub any_order: Option<String>,
+    /// A key of an order by which NULLs stand last.
+    #[serde(default = "usual_null_key")]
+    pub null_key: String,
+    /// Whether every version that is spoken to has INTERSECT and EXCEPT.
+    #[serde(default)]
+    pub intersects: bool,
+    /// A sum of the whole numbers `{}` as a decimal of 38 digits, without overflow; absent: such sums are not asked for.
+    #[serde(default)]
+    pub whole_sum: Option<String>,
+    /// The type that a sum of whole numbers has, where a model's text runs as it is; absent: as `meaning` says.
+    #[serde(default)]
+    pub sum_of_whole: Option<String>,
     /// What its constructs mean; absent: models in it are not translated.
     #[serde(default)]
     pub meaning: Option<Meaning>,
     /// How it writes what others mean; absent: it is no compute's dialect.
     #[serde(default)]
     pub compute: Option<Writes>,
+    /// How many keys a condition may list.
+    #[serde(default)]
+    pub keys: Keys,
+    /// How the product is asked how many rows a query gives; absent: it is not.
+    #[serde(default)]
+    pub estimate: Option<Estimate>,
     /// How profiles and relations of the product look; `dialect`, `quote` and `name_limit` are filled from above.
     #[serde(default)]
     pub profile: AdapterFacts,
 }
 
+fn usual_quote() -> String {
+    "''".to_owned()
+}
+
+fn usual_limit() -> String {
+    "LIMIT {rows}".to_owned()
+}
+
+fn usual_null_key() -> String {
+    "({} IS NULL)".to_owned()
+}
+
 impl DialectSheet {
+    /// What a query ends with that gives its first rows.
+    pub fn limited(&self, order: &str, rows: u64) -> String {
+        let order = match &self.any_order {
+            Some(any) if order.is_empty() => format!(" ORDER BY {any}"),
+            _ => order.to_owned(),
+        };
+        format!("{order} {}", self.limit.replace("{rows}", &rows.to_string()))
+    }
     /// Why the product would not keep this name whole; None where it does.
     pub fn too_long(&self, name: &str) -> Option<String> {
         let (length, unit) = if self.name_limit_in_characters { (name.chars().count(), "characters") } else { (name.len(), "bytes") };
@@ -61,7 +108,8 @@ fn usual_name_limit() -> usize {
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     pub class: PushClass,
-    /// `=`, `<>`, `<`, `<=`, `>`, `>=`; IN counts as `=`, NOT IN as `<>`.
+    /// `=`, `<>`, `<`, `<=`, `>`, `>=`; IN counts as `=`, NOT IN as `<>`. Of text also `LIKE`, where it lets through what a
+    /// LIKE that tells all letters apart does, and `NOT LIKE`, where it is that one.
     pub operators: Vec<String>,
     /// The literal around its plain text `{}`, such as `DATE '{}'`.
     pub literal: String,
@@ -73,6 +121,46 @@ pub struct Comparison {
     /// nothing is pushed for them.
     #[serde(default)]
     pub never: Vec<String>,
+    /// Of text: the `{2}` characters of `{0}` from the `{1}`th on, both numbers of the text. Absent: parts are not asked for.
+    #[serde(default)]
+    pub part: Option<String>,
+    /// How two columns of the family compare as a column and a literal do: `{0}`, `{op}`, `{1}`. Absent: plainly, but
+    /// text, of which two collations may meet, not at all.
+    #[serde(default)]
+    pub columns: Option<String>,
+}
+
+/// The size of a condition that the product still runs well.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Values in one `IN (…)`.
+    pub most: u64,
+    /// Bytes of its text.
+    pub bytes: u64,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { most: 1000, bytes: 100_000 }
+    }
+}
+
+/// How a product tells the rows of a query without running it, or cheaply.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The statement, with `{query}`. The answer is the last column of its first row.
+    pub sql: String,
+    /// JSON pointers to the number of rows, the first that is there; none: the answer is the number.
+    #[serde(default)]
+    pub rows: Vec<String>,
+    /// Pointers to the percentage of those rows that are left.
+    #[serde(default)]
+    pub percent: Vec<String>,
+    /// The answer is no guess for a query without conditions.
+    #[serde(default)]
+    pub exact: bool,
 }
 
 /// The sheets of all loaded adapters and computes.
@@ -116,11 +204,24 @@ fn unreadable(e: &dyn std::fmt::Display) -> Diagnostic {
     Diagnostic::error(Code::Dialect, format!("a dialect sheet cannot be read: {e}"))
 }
 
+/// A sheet as a value.
+type Table = serde_json::Map<String, serde_json::Value>;
+
+/// A sheet's text is TOML, as people write it, or the same as JSON.
+fn table(text: &str) -> Result<Table, Diagnostic> {
+    #[cfg(feature = "every-parser")]
+    if !text.trim_start().starts_with('{') {
+        return toml::from_str(text).map_err(|e| unreadable(&e));
+    }
+    // A page's module reads this form only, so that it carries no reader of the other.
+    serde_json::from_str(text).map_err(|e| unreadable(&e))
+}
+
 /// Puts `own` over `base`: tables are merged, everything else is replaced.
-fn merge(base: &mut toml::Table, own: toml::Table) {
+fn merge(base: &mut Table, own: Table) {
     for (key, value) in own {
         match (base.get_mut(&key), value) {
-            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (Some(serde_json::Value::Object(below)), serde_json::Value::Object(above)) => merge(below, above),
             (_, value) => {
                 base.insert(key, value);
             }
@@ -130,20 +231,18 @@ fn merge(base: &mut toml::Table, own: toml::Table) {
 
 impl DialectSheet {
     /// Reads a whole sheet.
-    #[cfg(feature = "every-parser")]
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        Self::finished(toml::from_str(text).map_err(|e| unreadable(&e))?)
-    }
-
-    /// Reads a whole sheet: in a page's module by the reader that `over` needs too, which knows no lines.
-    #[cfg(not(feature = "every-parser"))]
-    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        Self::read(text.parse().map_err(|e| unreadable(&e))?)
+        // Of TOML the place of a mistake is told.
+        #[cfg(feature = "every-parser")]
+        if !text.trim_start().starts_with('{') {
+            return Self::finished(toml::from_str(text).map_err(|e| unreadable(&e))?);
+        }
+        Self::read(table(text)?)
     }
 
     /// As `parse`, from what [`DialectSheet::over`] gives.
-    pub fn read(table: toml::Table) -> Result<Self, Diagnostic> {
-        Self::finished(table.try_into().map_err(|e| unreadable(&e))?)
+    pub fn read(table: Table) -> Result<Self, Diagnostic> {
+        Self::finished(serde_json::from_value(table.into()).map_err(|e| unreadable(&e))?)
     }
 
     fn finished(mut sheet: Self) -> Result<Self, Diagnostic> {
@@ -155,27 +254,25 @@ impl DialectSheet {
 
     /// The name of the sheet that this one extends.
     pub fn extended(text: &str) -> Result<Option<String>, Diagnostic> {
-        let table: toml::Table = text.parse().map_err(|e| unreadable(&e))?;
-        match table.get(EXTENDS) {
+        match table(text)?.get(EXTENDS) {
             None => Ok(None),
-            Some(toml::Value::String(name)) => Ok(Some(name.clone())),
+            Some(serde_json::Value::String(name)) => Ok(Some(name.clone())),
             Some(_) => Err(unreadable(&"`extends` is no name of a sheet")),
         }
     }
 
     /// The sheet `text` over the whole sheet `base` that it extends: its own entries count, the others come from there.
     /// Macros of the extended product serve it too, unless it names `dispatch_parents` itself.
-    pub fn over(text: &str, base: &str) -> Result<toml::Table, Diagnostic> {
-        let mut own: toml::Table = text.parse().map_err(|e| unreadable(&e))?;
-        let mut whole: toml::Table = base.parse().map_err(|e| unreadable(&e))?;
+    pub fn over(text: &str, base: &str) -> Result<Table, Diagnostic> {
+        let (mut own, mut whole) = (table(text)?, table(base)?);
         let extended = own.remove(EXTENDS).and_then(|n| n.as_str().map(str::to_owned)).unwrap_or_default();
         if !own.contains_key("name") {
             return Err(unreadable(&format!("it extends `{extended}` and has no `name` of its own")));
         }
-        let profile = whole.entry("profile").or_insert_with(|| toml::Table::new().into());
-        if let Some(profile) = profile.as_table_mut() {
-            let mut parents = vec![toml::Value::from(extended)];
-            parents.extend(profile.get("dispatch_parents").and_then(toml::Value::as_array).cloned().unwrap_or_default());
+        let profile = whole.entry("profile").or_insert_with(|| Table::new().into());
+        if let Some(profile) = profile.as_object_mut() {
+            let mut parents = vec![serde_json::Value::from(extended)];
+            parents.extend(profile.get("dispatch_parents").and_then(serde_json::Value::as_array).cloned().unwrap_or_default());
             profile.insert("dispatch_parents".to_owned(), parents.into());
         }
         merge(&mut whole, own);

@@ -20,14 +20,18 @@ impl Edit {
         }
         Self { at, with }
     }
+    /// Whether both change different parts of the text.
+    pub fn apart(&self, other: &Self) -> bool {
+        self.at.end <= other.at.start || other.at.end <= self.at.start
+    }
     pub fn plain(at: Range<usize>, with: String) -> Self {
         Self { at, with }
     }
 }
 
 /// The text with each edit done, and the relations that are still in it. Edits do not overlap.
-pub fn apply(sql: &str, relations: &[RelationUse], edits: &[Edit]) -> (String, Vec<RelationUse>) {
-    let mut order: Vec<&Edit> = edits.iter().collect();
+pub fn apply(sql: &str, relations: &[RelationUse], edits: &[impl std::borrow::Borrow<Edit>]) -> (String, Vec<RelationUse>) {
+    let mut order: Vec<&Edit> = edits.iter().map(std::borrow::Borrow::borrow).collect();
     order.sort_by_key(|e| e.at.start);
     let mut out = String::with_capacity(sql.len());
     let mut from = 0;

@@ -2,6 +2,7 @@
 //!
 //! Field names are stable: fields may be added, none renamed. Not here: planning, and where the actual amounts come from.
 
+use crate::analysis::relation;
 use crate::catalog::Catalog;
 use crate::ir::FederatedPlan;
 use dvt_diagnostic::{Code, Diagnostic};
@@ -49,11 +50,15 @@ pub fn federated(node: &Node, plan: &FederatedPlan, catalog: &Catalog, moved: &M
             let known = catalog.relation(&RelationRef { target: s.source.clone(), name: s.relation.clone() });
             let size = known.filter(|k| k.rows.is_some() || k.bytes.is_some());
             let columns: Vec<&str> = s.columns.iter().map(|c| c.name.as_str()).collect();
-            let pushed: Vec<Value> = s.pushed.iter().map(|p| json!({"sql": p.sql, "class": p.class})).collect();
+            let pushed: Vec<Value> = s.pushed.iter().map(|p| json!({"sql": p.sql, "class": p.class, "settled": p.settled})).collect();
             let kept: Vec<Value> = s.kept.iter().map(|k| json!({"sql": k.sql, "code": k.code, "reason": k.reason})).collect();
             json!({
                 "name": s.name, "source": s.source, "relation": dotted(&s.relation), "sql": s.sql, "columns": columns, "pushed": pushed, "kept": kept,
                 "estimated": size.map(|k| json!({"rows": k.rows, "bytes": k.bytes})),
+                "table": size.map(|k| json!({"rows": k.rows, "bytes": k.bytes})),
+                "may_wait_for": plan.reductions.iter().filter(|r| r.scan == s.name).map(|r| json!({
+                    "column": r.column, "scan": r.by, "relation": relation(plan, &r.by), "key": r.key,
+                })).collect::<Vec<_>>(),
                 "actual": actual(s.source.as_str(), &s.relation.identifier),
             })
         })
@@ -126,27 +131,44 @@ pub fn text(model: &Value) -> String {
     }
     out += &format!(", dialect {}\n", of(model, "dialect"));
     for scan in list(model, "scans") {
-        out += &format!(
-            "  source {} · {} (table: {}; last run moved: {})\n",
-            of(&scan, "source"),
-            of(&scan, "relation"),
-            amount(scan.get("estimated")),
-            amount(scan.get("actual"))
-        );
+        let told = if scan.get("waited").is_some() {
+            format!("expected: {}; moved: {}", amount(scan.get("estimated")), amount(scan.get("actual")))
+        } else {
+            format!("last run moved: {}", amount(scan.get("actual")))
+        };
+        out += &format!("  source {} · {} (table: {}; {told})\n", of(&scan, "source"), of(&scan, "relation"), amount(scan.get("table")));
         out += &indented(&of(&scan, "sql"));
+        if scan["shares"].is_string() {
+            out += &format!("    shares the read of {}\n", of(&scan, "shares"));
+        }
+        for waited in list(&scan, "waited") {
+            let none = if waited["range"] == true { "all from the least to the largest" } else { "not asked for: too many to be worth it" };
+            let keys = waited["keys"].as_u64().map_or(none.to_owned(), |n| format!("{} keys", grouped(n)));
+            out += &format!("    waited for {} of {}: {keys}\n", of(&waited, "column"), of(&waited, "relation"));
+        }
+        for wait in list(&scan, "may_wait_for").iter().filter(|_| scan.get("waited").is_none()) {
+            out += &format!("    may wait for {} of {}, to be asked for their {} alone\n", of(wait, "key"), of(wait, "relation"), of(wait, "column"));
+        }
         for pushed in list(&scan, "pushed") {
-            out += &format!("    pushed ({}): {}\n", of(&pushed, "class"), of(&pushed, "sql"));
+            let once = if pushed["settled"] == true { ", not asked again" } else { "" };
+            out += &format!("    pushed ({}{once}): {}\n", of(&pushed, "class"), of(&pushed, "sql"));
         }
         for kept in list(&scan, "kept") {
             out += &format!("    stayed: {}: {} {}\n", of(&kept, "sql"), of(&kept, "code"), of(&kept, "reason"));
         }
     }
     for delegate in list(model, "delegates") {
-        let moved = delegate.get("actual").filter(|a| !a.is_null()).map(|a| format!(" (last run moved: {})", amount(Some(a)))).unwrap_or_default();
+        let moved = delegate.get("actual").filter(|a| !a.is_null()).map(|a| {
+            let expected = delegate.get("estimated").filter(|e| !e.is_null());
+            expected.map_or_else(|| format!(" (last run moved: {})", amount(Some(a))), |e| format!(" (expected: {}; moved: {})", amount(Some(e)), amount(Some(a))))
+        }).unwrap_or_default();
         out += &format!("  whole query on {}{moved}\n{}", of(&delegate, "source"), indented(&of(&delegate, "sql")));
     }
     if model["residual"].is_object() {
         out += &format!("  compute runs\n{}", indented(&of(&model["residual"], "sql")));
+    }
+    if let Some(rows) = model.get("rows").and_then(Value::as_u64) {
+        out += &format!("  result: {} rows\n", grouped(rows));
     }
     // What stayed is told at its source already.
     for note in list(model, "notes").iter().filter(|n| of(n, "code") != "DVT005") {

@@ -1,5 +1,6 @@
 //! The federated plan: plain values, serialisable, equal natively and in WebAssembly.
 
+use crate::dialect::Estimate;
 use crate::types::CanonicalType;
 use dvt_diagnostic::Code;
 use dvt_project::{ComputeName, DialectName, RelationName, TargetName, UniqueId};
@@ -18,6 +19,12 @@ pub struct FederatedPlan {
     pub residual: Option<Residual>,
     pub sink: Sink,
     pub notes: Vec<Note>,
+    /// What may be reduced by what once it has been read; [`crate::reduce::arrange`] chooses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reductions: Vec<Reduction>,
+    /// Whether scans of one relation may be one read.
+    #[serde(default)]
+    pub shares: bool,
 }
 
 /// One read of one relation. `name` is the view that the residual reads.
@@ -32,6 +39,36 @@ pub struct RemoteScan {
     pub pushed: Vec<Pushed>,
     pub kept: Vec<Kept>,
     pub limit: Option<u64>,
+    /// Rows of the whole relation, as its source estimates them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// How the source is asked how many rows `sql` gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+}
+
+/// Rows of `scan` that meet no row of the scan `by` are in no row of the result: its `column` may be asked for the values that
+/// `key` has there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reduction {
+    pub scan: String,
+    pub column: String,
+    pub by: String,
+    pub key: String,
+    pub canonical: CanonicalType,
+    /// `column` in the words of the scan's source.
+    pub quoted: String,
+    /// The literal around a key's plain text `{}`.
+    pub literal: String,
+    /// An alternative for rows that the source would compare differently.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless: Option<String>,
+    /// Whether the source may be asked for all from the least key to the largest.
+    #[serde(default)]
+    pub ranges: bool,
+    /// The most keys of one condition, and the most bytes of their literals.
+    pub most: u64,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +96,9 @@ pub struct Pushed {
     /// As the source gets it.
     pub remote: String,
     pub class: PushClass,
+    /// The compute does not ask it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
 }
 
 /// A conjunct that only the compute evaluates, and why.
@@ -81,6 +121,9 @@ pub struct Delegate {
 /// The model's own text over the scans.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Residual {
+    /// Statements that `sql` needs to have run in its session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<String>,
     pub sql: String,
 }
 

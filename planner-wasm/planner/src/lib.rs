@@ -3,6 +3,7 @@
 //! Pure: the inputs are the text, the relations in it, dialect sheets and a catalog; the output is a plan.
 //! Nothing here opens a connection, knows a product, or guesses: what is not understood is not pushed.
 
+pub mod analysis;
 mod bind;
 pub mod catalog;
 mod columns;
@@ -12,9 +13,11 @@ mod edit;
 pub mod explain;
 pub mod ir;
 pub mod meaning;
+mod names;
 mod needs;
 mod parse;
 pub mod pushdown;
+pub mod reduce;
 mod residual;
 pub mod scalar;
 mod translate;
@@ -24,11 +27,13 @@ mod walk;
 pub use parse::COMPILED;
 
 use catalog::Catalog;
-use dialect::Sheets;
-use dvt_diagnostic::{Code, Diagnostic};
-use dvt_project::{ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
+use dialect::{Estimate, Sheets};
+use dvt_diagnostic::{Code, Diagnostic, LineIndex};
+use dvt_project::{ComputeName, DialectName, RelationRef, TargetName, UniqueId};
 use pushdown::verdict::{Rule, Rules, Verdict};
 use ir::{Delegate, FederatedPlan, Kept, Note, RemoteScan, Residual, ScanColumn, Sink};
+use sqlparser::ast::Query;
+use sqlparser::tokenizer::TokenWithSpan;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -78,22 +83,43 @@ pub fn plan_by(request: &PlanRequest<'_>, rules: &Rules) -> Result<FederatedPlan
     if let Some(delegate) = whole_query(request, rules) {
         // Its text is not read further, but it must be one query.
         parse::query(request.sql, request.sheets.get(request.dialect).map_err(about)?).map_err(about)?;
-        return Ok(FederatedPlan { delegates: vec![delegate], ..empty(request) });
+        return Ok(FederatedPlan { delegates: vec![delegate], ..empty(request, rules) });
     }
     // A text that cannot be read or names what is not there is told by what follows, in the user's own places.
-    match pushdown::aggregates::delegate(request, rules) {
-        Ok(Some(parts)) => {
-            let now = PlanRequest { sql: &parts.sql, relations: &parts.relations, catalog: &parts.catalog, sink: request.sink.clone(), ..*request };
-            scans(&now, rules, &parts.views).or_else(|_| scans(request, rules, &Views::new()))
+    let Ok(parts) = pushdown::parts::delegate(request, rules) else { return scans(request, rules, &Views::new(), None) };
+    let now = PlanRequest { sql: &parts.sql, relations: &parts.relations, catalog: &parts.catalog, sink: request.sink.clone(), ..*request };
+    let made = scans(&now, rules, &parts.views, parts.read).map(|mut plan| {
+        for (scan, kept) in parts.stayed {
+            plan.notes.push(note(&kept));
+            plan.scans[scan].kept.push(kept);
         }
-        _ => scans(request, rules, &Views::new()),
+        // What is shown is shown in the user's words.
+        let told = |sql: &mut String| parts.words.iter().for_each(|(own, theirs)| *sql = sql.replace(own, theirs));
+        for scan in &mut plan.scans {
+            scan.pushed.iter_mut().for_each(|p| told(&mut p.sql));
+            scan.kept.iter_mut().for_each(|k| told(&mut k.sql));
+        }
+        plan.notes.iter_mut().for_each(|n| told(&mut n.message));
+        plan
+    });
+    if parts.views.is_empty() {
+        return made;
     }
+    made.or_else(|e| {
+        let mut plan = scans(request, rules, &Views::new(), None)?;
+        plan.notes.push(Note { code: Code::NotPushed, message: format!("what a source could answer together is read apart: {}", e.message) });
+        Ok(plan)
+    })
+}
+
+fn note(kept: &Kept) -> Note {
+    Note { code: kept.code, message: format!("`{}` stays local: {}", kept.sql, kept.reason) }
 }
 
 /// Relations that are queries of their source.
-type Views = BTreeMap<RelationRef, (String, RelationName)>;
+type Views = BTreeMap<RelationRef, pushdown::parts::View>;
 
-fn empty(request: &PlanRequest<'_>) -> FederatedPlan {
+fn empty(request: &PlanRequest<'_>, rules: &Rules) -> FederatedPlan {
     FederatedPlan {
         unique_id: request.unique_id.clone(),
         target: request.sink.target.clone(),
@@ -104,21 +130,34 @@ fn empty(request: &PlanRequest<'_>) -> FederatedPlan {
         residual: None,
         sink: request.sink.clone(),
         notes: Vec::new(),
+        reductions: Vec::new(),
+        shares: !request.no_pushdown && rules.on(Rule::Shares),
     }
 }
 
-/// The plan over scans.
-fn scans(request: &PlanRequest<'_>, rules: &Rules, views: &Views) -> Result<FederatedPlan, Diagnostic> {
+/// The plan over scans; `read`: the text as it was read, its tokens, and its relations.
+fn scans(request: &PlanRequest<'_>, rules: &Rules, views: &Views, read: Option<(Box<Query>, Vec<TokenWithSpan>, Vec<residual::Table>)>) -> Result<FederatedPlan, Diagnostic> {
     let about = |d: Diagnostic| d.about(request.unique_id.as_str());
     let sheet = request.sheets.get(request.dialect).map_err(about)?;
-    let query = parse::query(request.sql, sheet).map_err(about)?;
-    let mut plan = empty(request);
-    let tables = residual::tables(request.sql, &query, request.relations).map_err(about)?;
+    let (query, tokens, tables) = match read {
+        Some(read) => read,
+        None => {
+            let (query, tokens) = parse::read(request.sql, sheet).map_err(about)?;
+            let tables = residual::tables(request.sql, &query, request.relations).map_err(about)?;
+            (query, tokens, tables)
+        }
+    };
+    let mut plan = empty(request, rules);
     if let Some(missing) = columns::missing(request.sql, &query, &tables, request.catalog) {
         return Err(about(missing));
     }
-    let needs = if rules.on(Rule::Columns) { needs::columns(&query, &tables, request.catalog, rules) } else { vec![needs::Needed::All; tables.len()] };
-    let filters = pushdown::filters::find(&query, &tables, request, rules);
+    let binder = bind::Binder { sql: request.sql, index: LineIndex::new(request.sql), tables: &tables, catalog: request.catalog, rules };
+    if let Some(unknown) = names::unknown(&query, &binder) {
+        return Err(about(unknown));
+    }
+    let mut filters = pushdown::filters::find(&query, &tables, request, rules);
+    let settled = pushdown::settled::places(&mut filters, &tables, &tokens, request, sheet, rules);
+    let needs = if rules.on(Rule::Columns) { needs::columns(request.sql, &query, &tables, request.catalog, &settled, rules) } else { vec![needs::Needed::All; tables.len()] };
     for (i, table) in tables.iter().enumerate() {
         let found = &filters[i];
         plan.scans.push(scan(request, i, table, &needs[i], found, views.get(&table.relation)).map_err(about)?);
@@ -130,19 +169,33 @@ fn scans(request: &PlanRequest<'_>, rules: &Rules, views: &Views) -> Result<Fede
         scan.limit = Some(limited.rows);
         scan.sql.push_str(&limited.sql);
     }
+    plan.reductions = reduce::reductions(&filters, &tables, &plan.scans, request, rules);
     for scan in &plan.scans {
         for kept in &scan.kept {
-            plan.notes.push(Note { code: kept.code, message: format!("`{}` stays local: {}", kept.sql, kept.reason) });
+            plan.notes.push(note(kept));
         }
     }
-    let sql = if request.dialect == request.compute_dialect {
-        residual::splice(request.sql, &tables)
+    let residual = if request.dialect == request.compute_dialect {
+        Residual { setup: Vec::new(), sql: residual::splice(request.sql, &tables, &settled) }
     } else {
         let compute = request.sheets.get(request.compute_dialect).map_err(about)?;
-        let translation = translate::Translation { sql: request.sql, query: &query, tables: &tables, catalog: request.catalog, model: sheet, compute };
-        translation.text().map_err(about)?
+        let translated = |sql: &str, query: &Query, tables: &[residual::Table]| {
+            translate::Translation { sql, query, tables, catalog: request.catalog, model: sheet, compute }.text()
+        };
+        if settled.is_empty() {
+            translated(request.sql, &query, &tables).map_err(about)?
+        } else {
+            let edits: Vec<edit::Edit> = residual::asked(request.sql, &settled).collect();
+            let (sql, relations) = edit::apply(request.sql, request.relations, &edits);
+            let said = parse::query(&sql, sheet).and_then(|query| translated(&sql, &query, &residual::tables(&sql, &query, &relations)?));
+            match said {
+                Ok(residual) => residual,
+                // Its places are those of another text.
+                Err(_) => return scans(request, &Rules { off: [rules.off.as_slice(), &[Rule::Settled]].concat(), ..rules.clone() }, views, None),
+            }
+        }
     };
-    plan.residual = Some(Residual { sql });
+    plan.residual = Some(residual);
     Ok(plan)
 }
 
@@ -168,7 +221,7 @@ fn scan(
     table: &residual::Table,
     needed: &needs::Needed,
     found: &pushdown::filters::Found,
-    view: Option<&(String, RelationName)>,
+    view: Option<&pushdown::parts::View>,
 ) -> Result<RemoteScan, Diagnostic> {
     let relation = &table.relation;
     let dialect = (request.target_dialect)(&relation.target).ok_or_else(|| {
@@ -201,7 +254,7 @@ fn scan(
     }
     let list: Vec<String> = columns.iter().map(|c| sheet.quote(&c.name)).collect();
     let from = match view {
-        Some((sql, _)) => format!("({sql}) {}", sheet.quote(&relation.name.identifier)),
+        Some(view) => format!("({}) {}", view.sql, sheet.quote(&relation.name.identifier)),
         None => sheet.render(&relation.name),
     };
     let mut sql = format!("SELECT {} FROM {from}", list.join(", "));
@@ -220,11 +273,14 @@ fn scan(
     Ok(RemoteScan {
         name: format!("dvt_scan_{index}"),
         source: relation.target.clone(),
-        relation: view.map_or(&relation.name, |(_, name)| name).clone(),
+        relation: view.map_or(&relation.name, |v| &v.relation).clone(),
         sql,
         columns,
         pushed,
         kept,
         limit: None,
+        rows: schema.rows,
+        // Of a query no guess is exact.
+        estimate: sheet.estimate.clone().map(|e| Estimate { exact: e.exact && view.is_none(), ..e }),
     })
 }

@@ -54,6 +54,9 @@ pub struct Meaning {
     /// Whether values that stand for one another (in CASE, COALESCE, UNION) keep a type each; else they get one in common.
     #[serde(default)]
     pub mixes: bool,
+    /// Whether a whole number in the text takes the type of what it stands with, where it fits.
+    #[serde(default)]
+    pub adapts: bool,
     /// Whether LIKE tells capital letters from small ones; absent: LIKE is not translated.
     #[serde(default)]
     pub like_exact: Option<bool>,
@@ -85,16 +88,24 @@ pub struct Meaning {
 pub struct Rule {
     /// `lower`, `+`, `cast`, `extract:year`, `date_trunc:month`, `trim:both`.
     pub name: Vec<String>,
-    /// One an argument: families or types with `|` between, `any`, `number`, `equal` (equal only with equal bytes),
+    /// One an argument: families or types with `|` between, `fixed` (a decimal whose values all have the digits of its type), `any`, `number`, `equal` (equal only with equal bytes),
     /// `ordered` (of one order everywhere), `natural`, `count` and `nonzero` (a whole number in the text: of
-    /// 1 or more, of 0 or more, other than 0);
+    /// 1 or more, of 0 or more, other than 0), `string` and `nonempty` (a string in the text);
     /// `...` behind the last: any number of them. A string before them in the call stands behind the name, with `:`.
     pub args: Vec<String>,
+    /// Results of decimals that all have at most so many digits have no more either.
+    #[serde(default)]
+    pub short: Option<u8>,
+    /// Whether arguments that are no text are cast to it before, as the dialect does it.
+    #[serde(default)]
+    pub as_text: bool,
     /// For casts: the families to which.
     #[serde(default)]
     pub to: Option<String>,
-    /// A canonical type, or `same` (the first argument's), `common` (what all have in common),
-    /// `wider` (the widest whole number's), `wide` (the dialect's widest), `sum`, `product`, `total` (of decimals), `asked`.
+    /// A canonical type, `free` before a decimal one whose values have digits of their own, or `same` (the first argument's), `common` (what all have in common),
+    /// `wider` (the widest whole number's), `wide` (the dialect's widest), `sum`, `product`, `total`, `rounded` (of
+    /// decimals, the last to a number in the text), `digits` (as many behind the point as a number in the text
+    /// says), `asked`.
     pub gives: String,
     pub means: String,
 }
@@ -107,17 +118,83 @@ pub struct Writes {
     pub types: BTreeMap<String, String>,
     /// Meaning to text: `{0}`, `{1}` … the arguments, `{all}` all of them, `{chain}` with `||` between,
     /// `{constant}` what stands behind the name's
-    /// `:`, `{type}` the result's type. Of aggregates and
-    /// windows: `{distinct}`, `{order}` and `{over}` for what stands in and behind the call.
+    /// `:`, `{type}` the result's type, `{wide}` the first
+    /// argument as a decimal of as many digits as the result has. Of aggregates and
+    /// windows: `{distinct}`, `{order}` and `{over}` for what stands in and behind the call; `{ordered}` is `{over}` of a
+    /// function that needs an order there. A meaning with `:` and what stands behind the name's goes before one without.
     pub text: BTreeMap<String, String>,
+    /// Functions that `text` calls, and the statement that makes each in a session.
+    #[serde(default)]
+    pub functions: BTreeMap<String, String>,
+    /// Whether a backslash in a string escapes what follows it.
+    #[serde(default)]
+    pub backslashes: bool,
+    /// Before every string.
+    #[serde(default)]
+    pub before_text: String,
+    /// An interval of `{months}`, `{days}` and `{seconds}`; absent: `INTERVAL '1 month'`.
+    #[serde(default)]
+    pub interval: Option<String>,
+    /// The character that LIKE takes as an escape when none is said.
+    #[serde(default)]
+    pub like_escape: Option<char>,
+    /// Types that values have inside a query and lose in its result.
+    #[serde(default)]
+    pub inner: Vec<String>,
+    /// What it has not: `distinct on`, `materialized`, `filter`, `filter over`, `truth` (as values), `is true`,
+    /// `is distinct from`, `using`, `nulls order`, `values`, `column aliases`, `all` (of EXCEPT and INTERSECT),
+    /// `interval`, `backslash` (in strings, unread), `equal text` (that is equal only with equal bytes).
+    #[serde(default)]
+    pub lacks: Vec<String>,
+    /// Behind a query: for rows alone, for an offset alone, for both.
+    #[serde(default = "usual_paging")]
+    pub paging: [String; 3],
+    /// An order for what has none, where `paging` needs one.
+    #[serde(default)]
+    pub any_order: Option<String>,
+    /// Between a relation and its alias.
+    #[serde(default = "usual_as")]
+    pub relation_as: String,
+    /// A FROM for what has none.
+    #[serde(default)]
+    pub nowhere: String,
+    /// Behind UNION, EXCEPT and INTERSECT that keep no duplicates.
+    #[serde(default)]
+    pub distinct_sets: String,
+    #[serde(default = "usual_except")]
+    pub except: String,
+}
+
+fn usual_paging() -> [String; 3] {
+    ["LIMIT {rows}", "OFFSET {offset}", "LIMIT {rows} OFFSET {offset}"].map(str::to_owned)
+}
+
+fn usual_as() -> String {
+    " AS ".to_owned()
+}
+
+fn usual_except() -> String {
+    "EXCEPT".to_owned()
 }
 
 impl Writes {
+    /// What makes the functions that a text calls.
+    pub fn setup(&self, sql: &str) -> Vec<String> {
+        self.functions.iter().filter(|(name, _)| sql.contains(&format!("{name}("))).map(|(_, made)| made.clone()).collect()
+    }
     /// How the compute calls a type.
     pub fn name(&self, kind: CanonicalType) -> Option<String> {
         if let CanonicalType::Decimal(p, s) = kind {
             return self.types.get("decimal").map(|name| format!("{name}({p},{s})"));
         }
         self.types.get(&kind.to_string()).cloned()
+    }
+    /// A string of a text.
+    pub fn string(&self, text: &str) -> String {
+        let text = if self.backslashes { text.replace('\\', "\\\\").replace('\'', "\\'") } else { text.replace('\'', "''") };
+        format!("{}'{text}'", self.before_text)
+    }
+    pub fn has(&self, construct: &str) -> bool {
+        !self.lacks.iter().any(|l| l == construct)
     }
 }

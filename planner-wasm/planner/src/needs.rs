@@ -8,18 +8,20 @@
 //!   plain CTE or derived table (no DISTINCT, grouping, order or set operation) may it be pruned by name, unless what
 //!   reads that with a `*` is itself read whole;
 //! - whole-row references (a table's name as a value), NATURAL joins and COLUMNS() read everything;
+//! - a condition that a source has asked, and nobody asks again, names nothing;
 //! - a query this walk does not know (pivots, table functions over rows, …) reads everything.
 
 use crate::catalog::Catalog;
 use crate::pushdown::verdict::{Rules, Verdict};
-use crate::residual::Table;
+use crate::residual::{Table, offset};
 use crate::walk::{Watch, visit};
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, Query, Select,
     SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
 };
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use dvt_diagnostic::LineIndex;
 
 /// The columns that one scan must deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +41,10 @@ impl Needed {
 }
 
 /// Needs per table, in the tables' order.
-pub fn columns(query: &Query, tables: &[Table], catalog: &Catalog, rules: &Rules) -> Vec<Needed> {
-    let mut walk = Walk::default();
+///
+/// `settled`: parts of the text `sql` that nobody reads, in its order.
+pub fn columns(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog, settled: &[Range<usize>], rules: &Rules) -> Vec<Needed> {
+    let mut walk = Walk { names: BTreeSet::new(), values: BTreeSet::new(), starred: BTreeSet::new(), everything: false, sql, index: LineIndex::new(sql), settled };
     visit(query, &mut walk);
     walk.select_wildcards(query, rules);
     tables
@@ -59,8 +63,7 @@ pub fn columns(query: &Query, tables: &[Table], catalog: &Catalog, rules: &Rules
         .collect()
 }
 
-#[derive(Default)]
-struct Walk {
+struct Walk<'a> {
     /// Every identifier of the text, lower-cased.
     names: BTreeSet<String>,
     /// Bare identifiers used as values.
@@ -68,11 +71,22 @@ struct Walk {
     /// Qualifiers of scans that a `*` reads whole.
     starred: BTreeSet<String>,
     everything: bool,
+    sql: &'a str,
+    index: LineIndex,
+    settled: &'a [Range<usize>],
 }
 
-impl Walk {
+impl Walk<'_> {
     fn ident(&mut self, ident: &Ident) {
         self.names.insert(ident.value.to_lowercase());
+    }
+
+    fn unread(&self, ident: &Ident) -> bool {
+        if self.settled.is_empty() {
+            return false;
+        }
+        let at = offset(&self.index, self.sql, ident);
+        self.settled.get(self.settled.partition_point(|s| s.end <= at)).is_some_and(|s| s.contains(&at))
     }
 
     fn select_wildcards(&mut self, query: &Query, rules: &Rules) {
@@ -173,23 +187,28 @@ fn factors(select: &Select) -> impl Iterator<Item = &TableFactor> {
     select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation)))
 }
 
-/// Subqueries in expressions are read whole: `in (select * …)` compares by position.
+/// Subqueries in expressions are read whole (`in (select * …)` compares by position), but for EXISTS.
 struct InnerQueries<'a, 'b> {
     stars: &'a mut Stars<'b>,
 }
 
 impl Watch for InnerQueries<'_, '_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } | Expr::Subquery(subquery) = expr {
-            self.stars.query(subquery, true);
+        match expr {
+            Expr::InSubquery { subquery, .. } | Expr::Subquery(subquery) => self.stars.query(subquery, true),
+            // Whether there is a row does not depend on what is in it.
+            Expr::Exists { subquery, .. } => self.stars.query(subquery, false),
+            _ => {}
         }
         ControlFlow::Continue(())
     }
 }
 
-impl Watch for Walk {
+impl Watch for Walk<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
+            Expr::Identifier(ident) if self.unread(ident) => {}
+            Expr::CompoundIdentifier(parts) if parts.first().is_some_and(|p| self.unread(p)) => {}
             Expr::Identifier(ident) => {
                 self.ident(ident);
                 self.values.insert(ident.value.to_lowercase());
@@ -231,7 +250,7 @@ impl Watch for Walk {
     }
 }
 
-impl Walk {
+impl Walk<'_> {
     fn arms(&mut self, body: &SetExpr) {
         match body {
             SetExpr::Select(select) => self.joins(select),

@@ -4,7 +4,7 @@ use crate::dialect::DialectSheet;
 use dvt_diagnostic::{Code, Diagnostic, Span};
 use sqlparser::ast::Query;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 /// The `file` of places in a query's text: which file that text was made from is the caller's to know.
 pub const COMPILED: &str = "compiled SQL";
@@ -12,11 +12,30 @@ pub const COMPILED: &str = "compiled SQL";
 /// Nesting beyond this is refused, natively and in WebAssembly alike.
 const MAX_DEPTH: usize = 60;
 
+/// A query, and the tokens it was read from, without blanks and comments.
+pub type Read = (Box<Query>, Vec<TokenWithSpan>);
+
 /// Reads one query.
 pub fn query(sql: &str, sheet: &DialectSheet) -> Result<Box<Query>, Diagnostic> {
+    tokens_and_query(sql, sheet, None)
+}
+
+/// As `query`, with its tokens.
+pub fn read(sql: &str, sheet: &DialectSheet) -> Result<Read, Diagnostic> {
+    let mut tokens = Vec::new();
+    let query = tokens_and_query(sql, sheet, Some(&mut tokens))?;
+    Ok((query, tokens))
+}
+
+/// `kept`: where the tokens go, which the parser takes for itself.
+fn tokens_and_query(sql: &str, sheet: &DialectSheet, kept: Option<&mut Vec<TokenWithSpan>>) -> Result<Box<Query>, Diagnostic> {
     let dialect = sheet.sqlparser()?;
-    let read = || {
-        let mut parser = Parser::new(dialect.as_ref()).with_recursion_limit(MAX_DEPTH).try_with_sql(sql)?;
+    let read = move || {
+        let tokens = Tokenizer::new(dialect.as_ref(), sql).tokenize_with_location()?;
+        if let Some(kept) = kept {
+            kept.extend(tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).cloned());
+        }
+        let mut parser = Parser::new(dialect.as_ref()).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens);
         // A query and nothing else: other statements are not even read.
         let query = parser.parse_query()?;
         while parser.consume_token(&Token::SemiColon) {}

@@ -1,9 +1,12 @@
-//! The model's own text over the scans: only table names are replaced, everything else stays as written.
+//! The model's own text over the scans: only table names are replaced, and conditions that sources have asked; everything
+//! else stays as written.
 
 use crate::RelationUse;
+use crate::edit::{Edit, apply};
 use crate::parse::COMPILED;
 use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
 use dvt_project::RelationRef;
+use crate::pushdown::settled::ASKED;
 use crate::walk::{Watch, visit};
 use sqlparser::ast::{Expr, Ident, Query, TableFactor};
 use std::collections::BTreeSet;
@@ -39,21 +42,19 @@ pub fn tables(sql: &str, query: &Query, relations: &[RelationUse]) -> Result<Vec
     Ok(walk.tables)
 }
 
-/// The text with every relation's name replaced by its scan's name.
-pub fn splice(sql: &str, tables: &[Table]) -> String {
-    let mut out = String::with_capacity(sql.len() + tables.len() * 16);
-    let mut from = 0;
-    for (i, table) in tables.iter().enumerate() {
-        out.push_str(&sql[from..table.at.start]);
-        out.push_str(&format!("dvt_scan_{i}"));
-        if table.needs_alias {
-            out.push_str(" AS ");
-            out.push_str(&table.last_part);
-        }
-        from = table.at.end;
-    }
-    out.push_str(&sql[from..]);
-    out.trim().trim_end_matches(';').to_owned()
+/// The text with every relation's name replaced by its scan's name, and what is `settled` by what is true.
+pub fn splice(sql: &str, tables: &[Table], settled: &[Range<usize>]) -> String {
+    let named = tables.iter().enumerate().map(|(i, table)| {
+        let alias = if table.needs_alias { format!(" AS {}", table.last_part) } else { String::new() };
+        Edit::plain(table.at.clone(), format!("dvt_scan_{i}{alias}"))
+    });
+    let edits: Vec<Edit> = named.chain(asked(sql, settled)).collect();
+    apply(sql, &[], &edits).0.trim().trim_end_matches(';').to_owned()
+}
+
+/// What stands in the place of settled conditions.
+pub fn asked(sql: &str, settled: &[Range<usize>]) -> impl Iterator<Item = Edit> {
+    settled.iter().map(move |at| Edit::new(sql, at.clone(), ASKED.to_owned()))
 }
 
 struct Walk<'a> {

@@ -12,7 +12,7 @@ fn column(name: &str, kind: &str) -> ColumnSchema {
 }
 
 fn relation(columns: &[(&str, &str)]) -> RelationSchema {
-    RelationSchema { columns: columns.iter().map(|(n, k)| column(n, k)).collect(), rows: Some(7), bytes: None }
+    RelationSchema { columns: columns.iter().map(|(n, k)| column(n, k)).collect(), rows: Some(7), bytes: None, unique: Vec::new() }
 }
 
 /// `name type` of each column, `?` for one without a type; `-` where nothing is told.

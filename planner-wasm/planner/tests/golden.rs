@@ -6,7 +6,7 @@
 
 mod cases;
 
-use cases::{cases, planned, printed};
+use cases::{cases, planned};
 use dvt_planner::ir::FederatedPlan;
 use dvt_planner::pushdown::verdict::Rules;
 use std::fmt::Write as _;
@@ -16,7 +16,10 @@ fn every_case_plans_as_written() {
     let mut failures = String::new();
     let all = cases();
     for case in &all {
-        let actual = printed(&planned(&case.sql, &case.dialect, false, &Rules::default()));
+        let planned = planned(&case.sql, &case.dialect, false, &Rules::default());
+        let actual = case.printed(&planned);
+        let apart = planned.iter().flat_map(|p| &p.notes).find(|n| n.message.contains("read apart"));
+        assert!(apart.is_none(), "{}: {apart:?}", case.fact);
         if actual == case.expect {
             continue;
         }
@@ -42,7 +45,8 @@ fn every_case_plans_twice_alike_and_its_plan_is_no_larger_than_without_a_rule() 
         assert_eq!(one, two, "{}", case.fact);
         let Ok(all) = planned(&case.sql, &case.dialect, true, &rules) else { continue };
         for (with, without) in one.scans.iter().zip(&all.scans) {
-            if one.scans.len() == all.scans.len() {
+            // What a source computes has columns of its own.
+            if one.scans.len() == all.scans.len() && !with.sql.contains("dvt_part_") {
                 assert!(with.columns.iter().all(|c| without.columns.contains(c)), "{}", case.fact);
             }
         }

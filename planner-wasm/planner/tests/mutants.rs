@@ -5,7 +5,7 @@
 
 mod cases;
 
-use cases::{Case, cases, planned, printed, root};
+use cases::{Case, cases, planned, root};
 use dvt_planner::pushdown::verdict::{Rule, Rules, Verdict};
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ const START: &str = "<!-- mutants: made by `DVT_GOLDEN=write cargo test -p dvt-p
 const END: &str = "<!-- end of mutants -->";
 
 fn killers<'c>(all: &'c [Case], rules: &Rules) -> Vec<&'c str> {
-    all.iter().filter(|c| printed(&planned(&c.sql, &c.dialect, false, rules)) != c.expect).map(|c| c.fact.as_str()).collect()
+    all.iter().filter(|c| c.printed(&planned(&c.sql, &c.dialect, false, rules)) != c.expect).map(|c| c.fact.as_str()).collect()
 }
 
 #[test]

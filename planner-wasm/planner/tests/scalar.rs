@@ -18,7 +18,7 @@ fn reads(sql: &str) -> (Vec<ScalarRead>, String) {
     let mut catalog = Catalog::default();
     for n in ["this", "other"] {
         let column = |c: &str, t: &str| ColumnSchema { name: c.into(), native: t.into(), canonical: Some(t.parse().unwrap()), refused: None, collation: Collation::Binary };
-        catalog.insert(name(n), RelationSchema { columns: vec![column("day", "date"), column("name", "text"), column("id", "int64")], rows: None, bytes: None });
+        catalog.insert(name(n), RelationSchema { columns: vec![column("day", "date"), column("name", "text"), column("id", "int64")], rows: None, bytes: None, unique: Vec::new() });
     }
     let mut sheets = Sheets::default();
     sheets.add(&std::fs::read_to_string(std::env::var("CARGO_MANIFEST_DIR").unwrap() + "/../../plugins/adapters/duckdb/dialect.toml").unwrap()).unwrap();

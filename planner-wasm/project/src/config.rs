@@ -86,6 +86,11 @@ impl ConfigTree {
         // For a package's node the root's tree lies over what the file says: only the plain case is shared.
         if plain || !foreign {
             let key = format!("{package}\0{resource_type}\0{}", fqn.get(..depth).unwrap_or(fqn).join("\0"));
+            // Many models of a folder say the same, `materialized` mostly: one map serves them.
+            let whole = (!plain).then(|| format!("{key}\0\0{}\0{}", json!(properties), json!(inline)));
+            if let Some(found) = whole.as_ref().and_then(|k| self.known.borrow().get(k).cloned()) {
+                return found;
+            }
             let found = self.known.borrow().get(&key).cloned();
             let mut config = found.unwrap_or_else(|| {
                 let mut config = defaults(resource_type);
@@ -97,6 +102,9 @@ impl ConfigTree {
             if !plain {
                 merge(&mut config, properties);
                 merge(&mut config, inline);
+            }
+            if let Some(whole) = whole {
+                self.known.borrow_mut().insert(whole, config.clone());
             }
             return config;
         }

@@ -14,6 +14,7 @@ pub mod link;
 pub mod load;
 pub mod names;
 pub mod node;
+mod nodes;
 pub mod paths;
 pub mod pattern;
 pub mod profile;
@@ -40,6 +41,7 @@ pub use node::{
     ColumnProperties, Compute, DependsOn, DocBlock, ExecutionPath, Exposure, HookDef, MacroDef, MacroProperties, Manifest, Node,
     NodeFacts, RefCall, ResourceType, SourceTable, Target, TestFacts, version_text,
 };
+pub use nodes::Nodes;
 pub use properties::{Patch, PatchKind, Properties};
 pub use resource::{Described, DescribedType, Fixture, FixtureFormat, FixtureRows, Group, UnitTest, UnitTestInput, UnitTestOverrides};
 pub use shared_config::Config;

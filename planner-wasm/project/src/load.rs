@@ -6,12 +6,15 @@ use crate::computes;
 use crate::config::ConfigTree;
 use crate::input::ProjectInput;
 use crate::inventory;
-use crate::node::Manifest;
+use crate::names::{ComputeName, TargetName};
+use crate::node::{Compute, Manifest, Target};
 use crate::profile;
 use crate::project_file::{self, Package};
 use crate::properties::{self, Properties};
 use crate::render::{RenderContext, RenderString};
 use dvt_diagnostic::Diagnostic;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What [`skeleton`] gives. `manifest` has targets, computes, sources, docs, hooks, packages; nodes and macros are empty.
 #[derive(Debug, Clone)]
@@ -88,14 +91,9 @@ pub enum FileKind {
 /// # Errors
 /// Every problem found in the stage that failed: project file, profile, computes, packages, properties.
 pub fn skeleton(input: &ProjectInput, r: &dyn RenderString) -> Result<Skeleton, Vec<Diagnostic>> {
-    let one = |d: Diagnostic| vec![d];
     let mut warnings = Vec::new();
-    let root = project_file::root(input, r, &mut warnings).map_err(one)?;
-    r.learn(&RenderContext { project_name: &root.name, vars: &root.vars, target: None });
-    let profile = profile::load(input, &root, r, &mut warnings).map_err(one)?;
-    let default = profile.targets.get(&profile.default_target);
-    r.learn(&RenderContext { project_name: &root.name, vars: &root.vars, target: default });
-    let computes = computes::load(input, &profile, r, &mut warnings).map_err(one)?;
+    let one = |d: Diagnostic| vec![d];
+    let (_, profile, computes) = settled(input, r, &mut warnings).map_err(one)?;
     // The target is known now: the project file may use it.
     let root = project_file::root(input, r, &mut Vec::new()).map_err(one)?;
     let packages = project_file::packages(input, root, &profile, r, &mut warnings).map_err(one)?;
@@ -114,6 +112,46 @@ pub fn skeleton(input: &ProjectInput, r: &dyn RenderString) -> Result<Skeleton, 
     let mut sql_files = inventory.sql_files;
     sql_files.extend(properties.yaml_snapshots.iter().cloned());
     Ok(Skeleton { manifest, packages, sql_files, properties, configs, warnings })
+}
+
+/// What a project says of its environment; no model, package or properties file is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The project file, rendered but for hooks and vars.
+    pub project: Map<String, Value>,
+    pub profile_name: String,
+    pub default_target: TargetName,
+    pub targets: BTreeMap<TargetName, Target>,
+    pub computes: BTreeMap<ComputeName, Compute>,
+    pub default_compute: ComputeName,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// # Errors
+/// The first problem of the project file, the profile or computes.yml.
+pub fn surroundings(input: &ProjectInput, r: &dyn RenderString) -> Result<Surroundings, Vec<Diagnostic>> {
+    let mut warnings = Vec::new();
+    let (root, profile, computes) = settled(input, r, &mut warnings).map_err(|d| vec![d])?;
+    Ok(Surroundings {
+        project: root.project,
+        profile_name: profile.name,
+        default_target: profile.default_target,
+        targets: profile.targets,
+        computes: computes.all,
+        default_compute: computes.default,
+        warnings,
+    })
+}
+
+/// Project file, profile and computes; `r` learns the project's name and the default target on the way.
+fn settled(input: &ProjectInput, r: &dyn RenderString, warnings: &mut Vec<Diagnostic>) -> Result<(Package, profile::Profile, computes::Computes), Diagnostic> {
+    let root = project_file::root(input, r, warnings)?;
+    r.learn(&RenderContext { project_name: &root.name, vars: &root.vars, target: None });
+    let profile = profile::load(input, &root, r, warnings)?;
+    let default = profile.targets.get(&profile.default_target);
+    r.learn(&RenderContext { project_name: &root.name, vars: &root.vars, target: default });
+    let computes = computes::load(input, &profile, r, warnings)?;
+    Ok((root, profile, computes))
 }
 
 fn manifest_of(input: &ProjectInput, packages: &[Package], profile: profile::Profile, computes: computes::Computes) -> Manifest {

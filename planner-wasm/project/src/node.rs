@@ -3,6 +3,7 @@
 //! Here: what runs and what is read. Not here: what YAML alone describes (`resource.rs`).
 
 use crate::names::{AdapterType, ComputeName, DialectName, RelationName, TargetName, UniqueId};
+use crate::nodes::Nodes;
 use crate::resource::{Described, Group, UnitTest};
 use crate::shared_config::Config;
 use dvt_diagnostic::Span;
@@ -372,7 +373,7 @@ pub struct DocBlock {
     pub path: String,
 }
 
-/// A parsed project. Node maps are ordered by unique_id.
+/// A parsed project. Maps are ordered by unique_id.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Manifest {
     pub project_name: String,
@@ -382,7 +383,7 @@ pub struct Manifest {
     pub targets: BTreeMap<TargetName, Target>,
     pub computes: BTreeMap<ComputeName, Compute>,
     pub default_compute: ComputeName,
-    pub nodes: BTreeMap<UniqueId, Node>,
+    pub nodes: Nodes,
     pub sources: BTreeMap<UniqueId, SourceTable>,
     pub macros: BTreeMap<UniqueId, MacroDef>,
     /// `doc.<package>.<name>` to the block.
@@ -393,11 +394,11 @@ pub struct Manifest {
     pub metrics: BTreeMap<UniqueId, Described>,
     pub semantic_models: BTreeMap<UniqueId, Described>,
     pub saved_queries: BTreeMap<UniqueId, Described>,
-    pub functions: BTreeMap<UniqueId, Node>,
+    pub functions: Nodes,
     /// The statements of on-run-start and on-run-end, as dbt lists them.
-    pub operations: BTreeMap<UniqueId, Node>,
+    pub operations: Nodes,
     /// Nodes and functions whose config says `enabled: false`.
-    pub disabled: BTreeMap<UniqueId, Node>,
+    pub disabled: Nodes,
     pub disabled_sources: BTreeMap<UniqueId, SourceTable>,
     pub disabled_exposures: BTreeMap<UniqueId, Exposure>,
     pub disabled_unit_tests: BTreeMap<UniqueId, UnitTest>,
@@ -447,7 +448,7 @@ impl Manifest {
             targets: targets.clone(),
             computes: computes.clone(),
             default_compute: default_compute.clone(),
-            nodes: BTreeMap::new(),
+            nodes: Nodes::default(),
             sources: sources.clone(),
             macros: macros.clone(),
             docs: docs.clone(),
@@ -459,7 +460,7 @@ impl Manifest {
             saved_queries: saved_queries.clone(),
             functions: functions.clone(),
             operations: operations.clone(),
-            disabled: BTreeMap::new(),
+            disabled: Nodes::default(),
             disabled_sources: disabled_sources.clone(),
             disabled_exposures: disabled_exposures.clone(),
             disabled_unit_tests: disabled_unit_tests.clone(),

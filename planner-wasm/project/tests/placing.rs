@@ -21,7 +21,7 @@ fn input() -> ProjectInput {
 
 fn manifest(nodes: Vec<Node>) -> Manifest {
     let mut manifest = skeleton(&input(), &Verbatim).unwrap().manifest;
-    manifest.nodes = nodes.into_iter().map(|n| (n.unique_id.clone(), n)).collect();
+    manifest.nodes = nodes.into_iter().map(Box::new).collect();
     manifest
 }
 

@@ -231,7 +231,7 @@ fn landed(told: RelationSchema, seen: Option<&RelationSchema>) -> RelationSchema
             c
         })
     });
-    RelationSchema { columns: columns.collect(), rows: told.rows, bytes: told.bytes }
+    RelationSchema { columns: columns.collect(), rows: told.rows, bytes: told.bytes, unique: told.unique }
 }
 
 /// Each condition that moved or stayed with its place in the file, where it is found.

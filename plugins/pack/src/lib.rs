@@ -2,10 +2,15 @@
 //!
 //! One home for `dvt plugin pack` and the build of the bundled plugins. Nothing is run and nothing is decided here.
 
+mod place;
+
+pub use place::place;
 use serde_json::Value;
 
 /// The custom section that holds the manifest.
 pub const SECTION: &str = "dvt:manifest";
+/// The custom section with the dialect sheet of a compute whose engine speaks no adapter's dialect.
+pub const SHEET: &str = "dvt:sheet";
 
 /// What Extism's own functions are imported from.
 const EXTISM: &[u8] = b"extism:host/env";
@@ -23,6 +28,8 @@ pub enum PackError {
     NotComponent(String),
     #[error("the manifest {0}")]
     Manifest(String),
+    #[error("the module has no place for a sheet")]
+    NoPlace,
 }
 
 /// The plugin file for a module (or a component) and its manifest, JSON.
@@ -36,6 +43,32 @@ pub fn pack(wasm: &[u8], manifest: &str) -> Result<Vec<u8>, PackError> {
     let mut packed = component(wasm)?;
     append(&mut packed, SECTION, manifest.to_string().as_bytes());
     Ok(packed)
+}
+
+/// As [`pack`], of a compute that brings the dialect sheet of its engine.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_with_sheet(wasm: &[u8], manifest: &str, sheet: &str) -> Result<Vec<u8>, PackError> {
+    let mut packed = pack(wasm, manifest)?;
+    append(&mut packed, SHEET, sheet.as_bytes());
+    Ok(packed)
+}
+
+/// The connector of one product: the module that serves all of them, and the product's sheet, TOML, whose `plugin` is the
+/// manifest but for its kind.
+///
+/// # Errors
+/// As [`pack`]; a sheet that is no TOML or has no `plugin`, a module that has no place for one.
+pub fn pack_connector(wasm: &[u8], sheet: &str) -> Result<Vec<u8>, PackError> {
+    let document: toml::Table = sheet.parse().map_err(|e| PackError::Manifest(format!("stands in no TOML: {e}")))?;
+    let manifest = document.get("plugin").and_then(toml::Value::as_table).ok_or_else(|| PackError::Manifest("is missing: the sheet has no `plugin`".to_owned()))?;
+    let mut manifest = serde_json::to_value(manifest).map_err(|e| PackError::Manifest(e.to_string()))?;
+    manifest["kind"] = "connector".into();
+    if manifest.get("permissions").is_none() {
+        manifest["permissions"] = Value::Array(Vec::new());
+    }
+    pack(&place(wasm, sheet)?, &manifest.to_string())
 }
 
 /// The module as a component, or as it is.

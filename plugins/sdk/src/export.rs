@@ -191,6 +191,39 @@ macro_rules! wire_exports {
     };
 }
 
+/// What every compute exports.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! compute_exports {
+    ($compute:ty) => {
+        use $crate::compute_world::exports::dvt::plugin::compute;
+        use $crate::{Compute, Failure, NativeType};
+
+        type C = $compute;
+
+        fn error(f: Failure) -> compute::Error {
+            compute::Error { code: f.code, message: f.message, hint: f.hint, sqlstate: f.sqlstate }
+        }
+
+        impl compute::Guest for Exported {
+            fn plan(config: String) -> Result<compute::EnginePlan, compute::Error> {
+                let config = $crate::json(&config).map_err(error)?;
+                let (engine, settings, dialect) = C::plan(&config).map_err(error)?;
+                Ok(compute::EnginePlan { engine, settings, dialect })
+            }
+            fn map_native(columns: Vec<compute::NativeColumn>) -> Result<Vec<compute::MappedColumn>, compute::Error> {
+                Ok(columns
+                    .iter()
+                    .map(|c| match C::canonical(&NativeType::parse(&c.native)) {
+                        Ok(canonical) => compute::MappedColumn { canonical: Some(canonical), refused: None },
+                        Err(why) => compute::MappedColumn { canonical: None, refused: Some(why) },
+                    })
+                    .collect())
+            }
+        }
+    };
+}
+
 /// Exports a type that implements [`Compute`](crate::Compute) as the world `compute-plugin`.
 #[macro_export]
 macro_rules! export_compute {
@@ -198,31 +231,7 @@ macro_rules! export_compute {
         struct Exported;
         mod exported {
             use super::Exported;
-            use $crate::compute_world::exports::dvt::plugin::compute;
-            use $crate::{Compute, Failure, NativeType};
-
-            type C = $compute;
-
-            fn error(f: Failure) -> compute::Error {
-                compute::Error { code: f.code, message: f.message, hint: f.hint, sqlstate: f.sqlstate }
-            }
-
-            impl compute::Guest for Exported {
-                fn plan(config: String) -> Result<compute::EnginePlan, compute::Error> {
-                    let config = $crate::json(&config).map_err(error)?;
-                    let (engine, settings, dialect) = C::plan(&config).map_err(error)?;
-                    Ok(compute::EnginePlan { engine, settings, dialect })
-                }
-                fn map_native(columns: Vec<compute::NativeColumn>) -> Result<Vec<compute::MappedColumn>, compute::Error> {
-                    Ok(columns
-                        .iter()
-                        .map(|c| match C::canonical(&NativeType::parse(&c.native)) {
-                            Ok(canonical) => compute::MappedColumn { canonical: Some(canonical), refused: None },
-                            Err(why) => compute::MappedColumn { canonical: None, refused: Some(why) },
-                        })
-                        .collect())
-                }
-            }
+            $crate::compute_exports!($compute);
         }
         #[cfg(target_arch = "wasm32")]
         $crate::compute_world::export_compute_world!(Exported with_types_in $crate::compute_world);

@@ -2,7 +2,8 @@
 //!
 //! Idea of SQLancer: text that is valid by construction, of shapes that planners get wrong. What one database answers that
 //! holds all tables is the oracle; the partitions of a condition p, NOT p and p IS NULL come out of the generator by
-//! themselves. No LIMIT without an order of all columns, no sums of doubles: their answers are not fixed.
+//! themselves. No LIMIT without an order of all columns, no sums of doubles: their answers are not fixed. `query` is over the
+//! first three tables and keeps its texts; `rich` is over all, and says more in each.
 #![allow(dead_code)]
 
 use super::TABLES;
@@ -43,23 +44,57 @@ impl Random {
 
 pub struct Generator {
     random: Random,
+    rich: bool,
     ctes: Vec<(String, Vec<Column>)>,
     aliases: usize,
 }
 
 /// The text of one seed; `{orders}` stands for a relation.
 pub fn query(seed: u64) -> String {
-    let mut g = Generator { random: Random::new(seed), ctes: Vec::new(), aliases: 0 };
-    let mut head = String::new();
-    for n in 0..g.random.below(3) {
-        let depth = g.random.below(2);
-        let (sql, columns) = g.rows(depth);
-        let name = format!("w{n}");
-        let _ = write!(head, "{}{name} as ({sql})", if n == 0 { "with " } else { ", " });
-        g.ctes.push((name, columns));
+    Generator::new(seed, false).query()
+}
+
+/// As `query`, with more in it.
+pub fn rich(seed: u64) -> String {
+    Generator::new(seed, true).query()
+}
+
+/// Two texts of one seed that answer alike (SQLancer's relations): a query and its parts by a condition p, NOT p and p IS NULL
+/// (TLP), or the number of rows that p lets through and the number of rows for which p is true (NoREC).
+pub fn alike(seed: u64) -> (String, String) {
+    let mut g = Generator::new(seed, true);
+    let (from, scope) = g.from(1);
+    let p = g.predicate(&scope, 2, true);
+    if g.random.one_in(2) {
+        return (format!("select count(*) as n from {from} where {p}"), format!("select count(case when {p} then 1 end) as n from {from}"));
     }
-    let (sql, _) = g.rows(2);
-    if head.is_empty() { sql } else { format!("{head} {sql}") }
+    let list: Vec<String> = (0..=g.random.below(3)).map(|n| format!("{} as c{n}", g.random.pick(&scope).name)).collect();
+    let list = list.join(", ");
+    let part = |condition: &str| format!("select {list} from {from} where {condition}");
+    (format!("select {list} from {from}"), [part(&p), part(&format!("not ({p})")), part(&format!("({p}) is null"))].join(" union all "))
+}
+
+impl Generator {
+    fn new(seed: u64, rich: bool) -> Self {
+        Self { random: Random::new(seed), rich, ctes: Vec::new(), aliases: 0 }
+    }
+
+    fn query(mut self) -> String {
+        let g = &mut self;
+        let mut head = String::new();
+        for n in 0..g.random.below(3) {
+            let depth = g.random.below(2);
+            let (sql, columns) = g.rows(depth);
+            let name = format!("w{n}");
+            let _ = write!(head, "{}{name} as ({sql})", if n == 0 { "with " } else { ", " });
+            g.ctes.push((name, columns));
+        }
+        let (mut sql, columns) = g.rows(2);
+        if g.rich && g.random.one_in(4) && !sql.contains(" limit ") {
+            sql = format!("select * from ({sql}) whole{}", g.first_rows(&columns));
+        }
+        if head.is_empty() { sql } else { format!("{head} {sql}") }
+    }
 }
 
 impl Generator {
@@ -69,7 +104,8 @@ impl Generator {
         if depth == 0 || !self.random.one_in(5) {
             return (sql, columns);
         }
-        let word = *self.random.pick(&["union all", "union", "except", "intersect", "union all"]);
+        let words: &[&str] = if self.rich { &["union all", "union", "except", "intersect", "except all", "intersect all"] } else { &["union all", "union", "except", "intersect", "union all"] };
+        let word = *self.random.pick(words);
         let kinds: Vec<&'static str> = columns.iter().map(|c| c.kind).collect();
         let (from, scope) = self.from(0);
         let list: Vec<String> = kinds.iter().map(|k| self.value(&scope, k)).collect();
@@ -97,10 +133,15 @@ impl Generator {
             4 if depth > 0 => {
                 let (sql, columns) = self.select(0);
                 let keys: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
-                (format!("({sql} order by {} limit {})", keys.join(", "), self.random.below(6)), columns)
+                if self.rich {
+                    let first = self.first_rows(&columns);
+                    (format!("(select * from ({sql}) whole{first})"), columns)
+                } else {
+                    (format!("({sql} order by {} limit {})", keys.join(", "), self.random.below(6)), columns)
+                }
             }
             _ => {
-                let (name, columns, _) = *self.random.pick(&TABLES);
+                let (name, columns, _) = *self.random.pick(&TABLES[..if self.rich { TABLES.len() } else { 3 }]);
                 let columns = columns.split(", ").map(|c| c.split_once(' ').unwrap()).map(|(n, k)| Column { name: n.into(), kind: k.trim_end_matches('~') });
                 (format!("{{{name}}}"), columns.collect())
             }
@@ -130,6 +171,16 @@ impl Generator {
             }
         }
         (sql, scope)
+    }
+
+    /// The first rows in an order of all columns.
+    fn first_rows(&mut self, columns: &[Column]) -> String {
+        let mut keys: Vec<usize> = (1..=columns.len()).collect();
+        let turn = self.random.below(keys.len());
+        keys.rotate_left(turn);
+        let keys: Vec<String> = keys.iter().map(|k| format!("{k}{}", self.random.pick(&["", " desc", " nulls first", " desc nulls last", " asc"]))).collect();
+        let offset = if self.random.one_in(4) { format!(" offset {}", self.random.below(3)) } else { String::new() };
+        format!(" order by {} limit {}{offset}", keys.join(", "), self.random.below(7))
     }
 
     fn equality(&mut self, left: &[Column], right: &[Column]) -> String {
@@ -162,7 +213,13 @@ impl Generator {
                 let mut columns = Vec::new();
                 for n in 0..=self.random.below(4) {
                     let column = self.random.pick(&scope).clone();
-                    let (sql, kind) = if self.random.one_in(6) { self.computed(&column) } else { (column.name, column.kind) };
+                    let (sql, kind) = if self.rich && self.random.one_in(8) {
+                        self.chosen(&scope, depth)
+                    } else if self.random.one_in(6) {
+                        self.computed(&column)
+                    } else {
+                        (column.name, column.kind)
+                    };
                     list.push(format!("{sql} as c{n}"));
                     columns.push(Column { name: format!("c{n}"), kind });
                 }
@@ -206,7 +263,15 @@ impl Generator {
         } else {
             format!(" group by {}", groups.join(", "))
         };
-        let having = match self.random.below(4) {
+        let having = match self.random.below(if self.rich { 6 } else { 4 }) {
+            4 | 5 => {
+                let of = self.random.pick(scope).clone();
+                match of.kind {
+                    "decimal(15;2)" => format!(" having sum({}) > 1", of.name),
+                    "float64" | "bool" => format!(" having count(distinct {}) < 3", of.name),
+                    kind => format!(" having max({}) {} {}", of.name, self.random.pick(&[">", "<=", "<>", "="]), self.literal(kind)),
+                }
+            }
             0 if !keys.is_empty() && !group.contains("rollup") => format!(" having {}", self.predicate(&keys, 1, false)),
             1 => " having count(*) > 1".to_owned(),
             _ => String::new(),
@@ -233,11 +298,55 @@ impl Generator {
 
     fn computed(&mut self, column: &Column) -> (String, &'static str) {
         let name = &column.name;
+        if self.rich && self.random.one_in(2) {
+            let words = match (column.kind, self.random.below(4)) {
+                ("text", 0) => (format!("upper({name})"), "text"),
+                ("text", 1) => (format!("length({name})"), "int64"),
+                ("text", 2) => (format!("{name} || '-' || coalesce({name}, 'x')"), "text"),
+                ("text", _) => (format!("nullif(substr({name}, 1, 2), 'a')"), "text"),
+                ("decimal(15;2)", 0) => (format!("abs({name})"), "decimal(15;2)"),
+                ("decimal(15;2)", 1) => (format!("{name} * 2"), "total"),
+                ("decimal(15;2)", _) => (format!("coalesce({name}, 0) - 1.25"), "total"),
+                ("date", 0) => (format!("extract(year from {name})"), "int64"),
+                ("date", 1) => (format!("{name} - date '2024-01-01'"), "int64"),
+                ("date", _) => (format!("coalesce({name}, date '2024-02-29')"), "date"),
+                ("timestamp", _) => (format!("{name}::date"), "date"),
+                ("int32", 0) => (format!("{name}::bigint + 1"), "int64"),
+                ("int64" | "int32", 1) => (format!("{name} % 3"), column.kind),
+                ("int64" | "int32", _) => (format!("nullif({name}, 1)"), column.kind),
+                (kind, _) => (format!("coalesce({name}, null)"), kind),
+            };
+            return words;
+        }
         match column.kind {
             "text" => (format!("lower({name})"), "text"),
             "int64" | "int32" => (format!("coalesce({name}, 0)"), column.kind),
             kind => (format!("case when {name} is null then null else {name} end"), kind),
         }
+    }
+
+    /// A CASE over conditions, or a subquery of one value.
+    fn chosen(&mut self, scope: &[Column], depth: usize) -> (String, &'static str) {
+        if depth == 0 || self.random.one_in(2) {
+            let column = self.random.pick(scope).clone();
+            let (test, other) = (self.predicate(scope, 1, false), self.value(scope, column.kind));
+            // A decimal beside a whole number would be another type.
+            return (format!("case when {test} then {} when {} is null then null else {other} end", column.name, column.name), if column.kind.contains("dec") { "total" } else { column.kind });
+        }
+        let (from, inner) = self.item(0);
+        let of = self.random.pick(&inner).clone();
+        let outer = self.random.pick(scope).clone();
+        let same: Vec<&Column> = inner.iter().filter(|c| c.kind == outer.kind).collect();
+        let mut tests: Vec<String> = Vec::new();
+        if !same.is_empty() && self.random.one_in(2) {
+            tests.push(format!("{} = {}", self.random.pick(&same).name, outer.name));
+        }
+        if self.random.one_in(2) {
+            tests.push(self.predicate(&inner, 1, false));
+        }
+        let filter = if tests.is_empty() { String::new() } else { format!(" where {}", tests.join(" and ")) };
+        let word = if of.kind == "float64" { "count" } else { *self.random.pick(&["max", "min", "count"]) };
+        (format!("(select {word}({}) from {from}{filter})", of.name), if word == "count" { "int64" } else { of.kind })
     }
 
     /// A value of that type: a column, a literal or NULL.
@@ -265,6 +374,9 @@ impl Generator {
     }
 
     fn predicate(&mut self, scope: &[Column], depth: usize, subqueries: bool) -> String {
+        if self.rich && self.random.one_in(6) {
+            return self.further(scope, depth, subqueries);
+        }
         match self.random.below(if depth == 0 { 7 } else { 12 }) {
             0 | 1 | 2 => {
                 let column = self.random.pick(scope).clone();
@@ -302,6 +414,30 @@ impl Generator {
             8 => format!("({} or {})", self.predicate(scope, depth - 1, false), self.predicate(scope, depth - 1, false)),
             9 if subqueries => self.subquery(scope),
             _ => format!("({} and {})", self.predicate(scope, depth - 1, subqueries), self.predicate(scope, depth - 1, subqueries)),
+        }
+    }
+
+    /// Conditions of more forms.
+    fn further(&mut self, scope: &[Column], depth: usize, subqueries: bool) -> String {
+        let column = self.random.pick(scope).clone();
+        let name = &column.name;
+        match self.random.below(7) {
+            0 if column.kind == "text" => format!("{name} {}like {}", self.random.pick(&["", "not "]), self.random.pick(&["'%a%'", "'a%'", "'_'", "'%ß'", "'Comp%'", "''", "'%'"])),
+            1 => format!("{name} is {}distinct from {}", self.random.pick(&["", "not "]), self.value(scope, column.kind)),
+            2 => {
+                let other: Vec<String> = scope.iter().filter(|c| c.kind == column.kind).map(|c| c.name.clone()).collect();
+                format!("{name} {} {}", self.random.pick(&["=", "<>", "<", ">="]), self.random.pick(&other))
+            }
+            3 if subqueries => {
+                let (sql, kind) = self.chosen(scope, 1);
+                format!("{sql} {} {}", self.random.pick(&["=", "<>", "<", ">="]), self.value(scope, kind))
+            }
+            4 => format!("case when {} then {} else {} end", self.predicate(scope, 0, false), self.predicate(scope, 0, false), self.predicate(scope, depth.saturating_sub(1), false)),
+            5 => format!("({}) is {}", self.predicate(scope, 0, false), self.random.pick(&["true", "not true", "false", "not false", "null", "not null"])),
+            _ => {
+                let (sql, kind) = self.computed(&column);
+                format!("{sql} {} {}", self.random.pick(&["=", "<>", "<", ">="]), self.value(scope, kind))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! One file per command: arguments in, exit code out.
 
+pub mod ask;
 mod build;
 mod clean;
 mod clone;
@@ -20,6 +21,7 @@ mod seed;
 mod show;
 mod snapshot;
 mod source;
+mod sync;
 mod test;
 
 use crate::arguments::{Cli, Command};
@@ -61,6 +63,10 @@ pub fn dispatch(cli: &Cli) -> u8 {
         Command::RunOperation { name, args, sql } => run_operation::command(cli, name.as_deref(), args, sql.as_deref()),
         Command::Retry => retry::command(cli),
         Command::Clone => clone::command(cli),
+        Command::Sync { python_env, plugin_index, dry_run, upgrade, yes } => {
+            let words = sync::Words { python_env: python_env.clone(), plugin_index: plugin_index.clone(), dry_run: *dry_run, upgrade: *upgrade, yes: *yes };
+            sync::command(cli, words)
+        }
         Command::Plugin { command } => plugin::command(cli, command),
     }
 }

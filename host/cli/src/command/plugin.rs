@@ -1,4 +1,4 @@
-//! `dvt plugin`: what plugins are found, and making one: new, pack, test.
+//! `dvt plugin`: what plugins are found, taking one (inspect, add), and making one (new, pack, test).
 
 use crate::arguments::{Cli, PluginCommand, PluginKind, ShowOutput};
 use dvt_run::Stream;
@@ -11,6 +11,8 @@ pub fn command(cli: &Cli, command: &PluginCommand) -> u8 {
     };
     match command {
         PluginCommand::List { output } => run(Stream::Err, &|task| task.plugins(*output == ShowOutput::Json, &mut std::io::stdout())),
+        PluginCommand::Inspect { file, output } => run(Stream::Err, &|task| task.plugin_inspect(file, *output == ShowOutput::Json, &mut std::io::stdout())),
+        PluginCommand::Add { file, yes } => run(Stream::Out, &|task| task.plugin_add(file, *yes, &super::ask::ask)),
         PluginCommand::New { name, kind } => {
             let kind = match kind {
                 PluginKind::Adapter => Kind::Adapter,

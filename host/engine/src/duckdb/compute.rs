@@ -6,7 +6,9 @@ use super::{base_config, describe, drain, failure, prepare};
 use crate::error::EngineError;
 use crate::{BatchSink, Canceller, DescribedColumn, ReadCount};
 use arrow::datatypes::SchemaRef;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Batches that may wait between a source and the compute, per stream.
 const STREAM_CAPACITY: usize = 8;
@@ -34,13 +36,33 @@ pub struct Compute {
     connection: duckdb::Connection,
     streams: Vec<StreamToken>,
     pending: Vec<String>,
+    /// Last: sessions are closed before it.
+    _instance: Arc<Instance>,
+}
+
+/// A database in memory that sessions of equal settings share while one of them lives: its limits hold for all of them
+/// together. What a session makes is temporary and its own.
+struct Instance {
+    root: Mutex<duckdb::Connection>,
     /// Last: the files in it are closed first.
     _spill: Option<SpillFolder>,
 }
 
-impl Compute {
-    /// A fresh compute.
-    pub fn open(settings: &ComputeSettings) -> Result<Self, EngineError> {
+static INSTANCES: Mutex<BTreeMap<String, Weak<Instance>>> = Mutex::new(BTreeMap::new());
+
+impl Instance {
+    fn of(settings: &ComputeSettings) -> Result<Arc<Self>, EngineError> {
+        let mut instances = INSTANCES.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{settings:?}");
+        if let Some(live) = instances.get(&key).and_then(Weak::upgrade) {
+            return Ok(live);
+        }
+        let instance = Arc::new(Self::open(settings)?);
+        instances.insert(key, Arc::downgrade(&instance));
+        Ok(instance)
+    }
+
+    fn open(settings: &ComputeSettings) -> Result<Self, EngineError> {
         let mut config = base_config()?;
         if let Some(limit) = &settings.memory_limit {
             config = config.with("memory_limit", limit).map_err(|e| failure(&e))?;
@@ -55,11 +77,25 @@ impl Compute {
         // Row order of a federated result has no meaning; keeping it costs memory.
         config = config.with("preserve_insertion_order", "false").map_err(|e| failure(&e))?;
         let connection = duckdb::Connection::open_in_memory_with_flags(config).map_err(|e| failure(&e))?;
-        prepare(&connection)?;
         // DuckDB 1.5.6 puts what it learns from a join's one side below a LIMIT of the other, now and then: other rows are
         // then within the limit, and the answer is wrong. `tests/pushdown/README.md` has the query.
         connection.execute_batch("SET disabled_optimizers = 'join_filter_pushdown'").map_err(|e| failure(&e))?;
-        Ok(Self { connection, streams: Vec::new(), pending: Vec::new(), _spill: spill })
+        Ok(Self { root: Mutex::new(connection), _spill: spill })
+    }
+}
+
+impl Compute {
+    /// A session of its own.
+    pub fn open(settings: &ComputeSettings) -> Result<Self, EngineError> {
+        let instance = Instance::of(settings)?;
+        let connection = instance.root.lock().unwrap_or_else(PoisonError::into_inner).try_clone().map_err(|e| failure(&e))?;
+        prepare(&connection)?;
+        Ok(Self { connection, streams: Vec::new(), pending: Vec::new(), _instance: instance })
+    }
+
+    /// Runs a statement that makes what a query of this session calls.
+    pub fn prepare(&self, statement: &str) -> Result<(), EngineError> {
+        self.connection.execute_batch(statement).map_err(|e| failure(&e))
     }
 
     /// Declares `name` as the stream that the returned sender feeds. The sender belongs on another thread:
@@ -92,6 +128,13 @@ impl Compute {
         }
         self.streams.push(token);
         Ok(sender)
+    }
+
+    /// Declares `name` as another name of `kept`, which was attached to be read several times.
+    pub fn alias(&self, name: &str, kept: &str) -> Result<(), EngineError> {
+        let quoted = |n: &str| format!("\"{}\"", n.replace('"', "\"\""));
+        let view = format!("CREATE TEMP VIEW {} AS SELECT * FROM {}", quoted(name), quoted(kept));
+        self.connection.execute_batch(&view).map_err(|e| failure(&e))
     }
 
     /// Runs the query over the attached streams and hands its result on in batches.

@@ -5,11 +5,14 @@
 mod compute;
 mod exact;
 mod file;
+mod parquet;
 mod spill;
 mod stream;
 
 pub use compute::{Compute, ComputeSettings, Reads};
+pub use spill::SpillFolder;
 pub use file::DuckdbConnection;
+pub use parquet::{describe_parquet, read_parquet, write_parquet};
 pub use stream::StreamSender;
 
 use crate::DescribedColumn;

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// A running server; user `dvt`, trusted from loopback, database `postgres`.
 pub struct PostgresServer {
     pub port: u16,
+    /// What the server says of itself.
+    #[allow(dead_code, reason = "not every test reads it")]
+    pub log: PathBuf,
     child: Child,
     _folder: tempfile::TempDir,
 }
@@ -54,6 +57,17 @@ impl PostgresServer {
         Self::start_as("scram-sha-256", password)
     }
 
+    /// Runs statements; rows of all as `a | b`, NULL as such.
+    pub fn lines(&self, sql: &str) -> Vec<String> {
+        let address = format!("host=127.0.0.1 port={} user=dvt dbname=postgres", self.port);
+        let mut client = postgres::Client::connect(&address, postgres::NoTls).unwrap();
+        let rows = client.simple_query(sql).unwrap().into_iter().filter_map(|m| match m {
+            postgres::SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).unwrap_or("NULL").to_owned()).collect::<Vec<_>>().join(" | ")),
+            _ => None,
+        });
+        rows.collect()
+    }
+
     fn start_as(authentication: &str, password: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
@@ -71,15 +85,16 @@ impl PostgresServer {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = folder.path().join("log");
         let child = command(&bin.join("postgres"))
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "unix_socket_directories="])
             .args(["-p", &port.to_string(), "-D"])
             .arg(&data)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let server = Self { port, child, _folder: folder };
+        let server = Self { port, log, child, _folder: folder };
         let start = Instant::now();
         while !Command::new(bin.join("pg_isready"))
             .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])

@@ -3,7 +3,27 @@
 use super::{HOSTILE, List, holds, say};
 use crate::plugins::Plugins;
 use dvt_plugin_host::NativeColumn;
+use dvt_planner::types::CanonicalType;
+use dvt_plugin_host::ComputePlugin;
 use serde_json::json;
+
+/// What the engine's type for each canonical one is there; those that it refuses are told.
+fn round_trip(compute: &dyn ComputePlugin) -> Result<String, String> {
+    let mut refused = Vec::new();
+    for text in super::adapter::TYPES {
+        let kind: CanonicalType = text.parse().map_err(|e: String| e)?;
+        let Ok(there) = compute.ddl_types(&[kind]) else {
+            refused.push(text);
+            continue;
+        };
+        let column = NativeColumn { name: "c".to_owned(), native: there.concat(), collation: None };
+        let back = compute.map_native(&[column]).map_err(say)?;
+        if back.first().is_none_or(|m| m.canonical.is_none()) {
+            return Err(format!("{text} is {} there, which it does not know", there.concat()));
+        }
+    }
+    Ok(if refused.is_empty() { String::new() } else { format!("refused: {}", refused.join(", ")) })
+}
 
 pub fn check(plugins: &Plugins, name: &str, list: &mut List) {
     let what = "it is loaded with the imports that it is granted";
@@ -32,6 +52,9 @@ pub fn check(plugins: &Plugins, name: &str, list: &mut List) {
         Err(e) => Err(say(e)),
     };
     list.add("every text is a canonical type or refused with a reason", told);
+    if plan.as_ref().is_ok_and(|p| p.engine == crate::cluster::DRIVEN_ENGINE) {
+        list.add("a canonical type that its engine holds comes back no smaller", round_trip(compute.as_ref()));
+    }
     let same = compute.plan(&json!({})).ok() == plan.ok() && compute.map_native(&columns).ok() == mapped.ok();
     list.add("two calls give the same answer", holds(same, || "they differ".to_owned()));
 }

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod compute;
+mod connector;
 mod live;
 
 pub use live::Live;
@@ -13,7 +14,16 @@ use dvt_plugin_host::{Listed, PluginKind};
 use std::fmt;
 
 /// Permissions that a host can grant.
-const PERMISSIONS: [&str; 1] = ["net"];
+const PERMISSIONS: [&str; 3] = ["net", "host:DOMAIN", "source:NAME"];
+
+/// Whether the host lends it to a plugin of this kind.
+fn lent(kind: PluginKind, permission: &str) -> bool {
+    match kind {
+        PluginKind::Adapter => permission == "net",
+        PluginKind::Compute => false,
+        PluginKind::Connector => ["host:", "source:"].iter().any(|form| permission.strip_prefix(form).is_some_and(|what| !what.is_empty())),
+    }
+}
 
 /// Types that no product has, and texts that are none.
 pub(crate) const HOSTILE: [&str; 22] = [
@@ -73,7 +83,7 @@ pub fn check(plugins: &Plugins, listed: &Listed, live: Option<&Live>) -> Vec<Che
     list.add("the manifest can be read", Ok(format!("{} {}, {kind}, contract {}, types {}", m.id, m.version, m.contract, m.types.join(", "))));
     let full = !m.id.is_empty() && !m.version.is_empty() && !m.types.is_empty() && m.types.iter().all(|t| !t.is_empty());
     list.add("it names the plugin, its version and its types", holds(full, || "one of them is empty".to_owned()));
-    let unknown: Vec<&str> = m.permissions.iter().map(String::as_str).filter(|p| !PERMISSIONS.contains(p)).collect();
+    let unknown: Vec<&str> = m.permissions.iter().map(String::as_str).filter(|p| !lent(m.kind, p)).collect();
     list.add("it asks for permissions that exist", holds(unknown.is_empty(), || format!("unknown: {}; known: {}", unknown.join(", "), PERMISSIONS.join(", "))));
     let target = live.and_then(|l| live::target_type(plugins, l));
     for name in &m.types {
@@ -82,7 +92,7 @@ pub fn check(plugins: &Plugins, listed: &Listed, live: Option<&Live>) -> Vec<Che
         match m.kind {
             PluginKind::Adapter => adapter::check(plugins, name, live, &mut list),
             PluginKind::Compute => compute::check(plugins, name, &mut list),
-            PluginKind::Connector => list.add("its kind can be loaded", Err("this dvt loads no connectors yet".to_owned())),
+            PluginKind::Connector => connector::check(plugins, name, &mut list),
         }
     }
     list.0

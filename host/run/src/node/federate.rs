@@ -1,6 +1,7 @@
 //! A federated node: planned against what its sources look like now, computed, landed, materialized from staging.
 
 use super::{Done, Runner};
+use crate::cluster;
 use crate::database::{Database, Databases};
 use crate::introspect::meant;
 use crate::project::Project;
@@ -8,7 +9,7 @@ use crate::types::PluginTypes;
 use arrow::array::RecordBatch;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::Connection;
-use dvt_federation::{Context, Landed, Landing, Leftover, ResultColumn, ResultSink, drop_table, land, staging_name};
+use dvt_federation::{Budget, Context, Estimates, Landed, Landing, Leftover, Outer, ResultColumn, ResultSink, drop_table, land, staging_name};
 use dvt_jinja::{Compiled, Engine, Materialized, Rows};
 use dvt_planner::catalog::Catalog;
 use dvt_planner::ir::{FederatedPlan, Sink};
@@ -167,14 +168,20 @@ fn execute(runner: &Runner, node: &Node, plan: &FederatedPlan, landing: &Landing
     let settings = project.compute_settings(&plan.compute)?;
     let types = PluginTypes { project, pool: &runner.databases.pool };
     let meter = runner.progress.node(&node.name);
+    let outer = cluster::engine(project, &runner.databases, &plan.compute, &node.name)?;
     let context = Context {
         sources: &runner.databases.pool,
         settings: &settings,
         types: Some(&types),
         progress: &meter,
         cancel: &runner.databases.cancel,
+        outer: outer.as_ref().map(|o| o as &dyn Outer),
+        budget: budget(project, Some(node))?,
+        estimates: Estimates::WhereNeeded,
     };
-    database.with_session(&node.target, |session| land(plan, context, landing, session))
+    let landed = database.with_session(&node.target, |session| land(plan, context, landing, session))?;
+    context.budget.kept(&landed.movements)?;
+    Ok(landed)
 }
 
 /// Sessions a plan reads with, per target.
@@ -213,16 +220,34 @@ pub(crate) fn collect(project: &Project, databases: &Databases, plan: &Federated
     let _reads = databases.pool.reserve(reads(plan));
     let settings = project.compute_settings(&plan.compute)?;
     let types = PluginTypes { project, pool: &databases.pool };
+    let outer = cluster::engine(project, databases, &plan.compute, plan.unique_id.as_str())?;
     let context = Context {
         sources: &databases.pool,
         settings: &settings,
         types: Some(&types),
         progress: &dvt_federation::Silent,
         cancel: &databases.cancel,
+        outer: outer.as_ref().map(|o| o as &dyn Outer),
+        budget: budget(project, None)?,
+        estimates: Estimates::WhereNeeded,
     };
     let mut sink = Collected { limit, ..Collected::default() };
     dvt_federation::run(plan, context, &mut sink)?;
     Ok(sink)
+}
+
+/// What a node may move: its configs, else the run's options.
+pub(super) fn budget(project: &Project, node: Option<&Node>) -> Result<Budget, Diagnostic> {
+    let limit = |key: &str| {
+        let said = node.and_then(|n| n.config.get(key)).or_else(|| project.settings.flags.get(key)).filter(|v| !v.is_null());
+        let Some(value) = said else { return Ok(None) };
+        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+        number.map(Some).ok_or_else(|| {
+            let of = node.map(|n| format!(" of `{}`", n.name)).unwrap_or_default();
+            Diagnostic::error(Code::ConfigInvalid, format!("`{key}`{of} is {value}")).hint("say it as a whole number, such as 1000000")
+        })
+    };
+    Ok(Budget { rows: limit("max_rows_extracted")?, bytes: limit("max_bytes_moved")? })
 }
 
 /// Column types that an enforced contract gives.

@@ -2,6 +2,7 @@
 //!
 //! Every kind ends in a [`Done`]; what a failure means for other nodes is the scheduler's matter.
 
+mod analyze;
 mod federate;
 mod microbatch;
 mod model;
@@ -13,6 +14,7 @@ mod unit;
 mod unit_diff;
 mod watermark;
 
+pub(crate) use analyze::{counted, federated};
 pub use federate::{Planned, plan_node};
 pub(crate) use federate::collect;
 pub(crate) use query::federated_query;

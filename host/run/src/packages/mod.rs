@@ -9,7 +9,7 @@ mod version;
 pub use entry::{Entry, Wanted, entries, hash};
 pub use fetch::failed;
 use fetch::{Hub, copy};
-use version::{Bound, best};
+pub use version::{Bound, best};
 
 use crate::discover::PROJECT_FILES;
 use dvt_diagnostic::{Code, Diagnostic};

@@ -5,9 +5,10 @@ use crate::discover;
 use crate::home::Home;
 use crate::printer::now;
 use crate::project::Project;
+use dvt_federation::Outer as _;
 use dvt_diagnostic::{Code, Diagnostic, render_text};
 use dvt_engine::{Compute, Connection};
-use dvt_project::{ResourceType, TargetName};
+use dvt_project::{ComputeName, ResourceType, TargetName};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,7 +78,7 @@ impl Task {
                     self.targets(&mut report, project);
                 }
                 if sections.all() || sections.computes {
-                    computes(&mut report, project);
+                    self.computes(&mut report, project);
                 }
                 if sections.all() || sections.manifest {
                     manifest(&mut report, project, took);
@@ -153,7 +154,7 @@ impl Task {
         };
         let default = if *name == project.manifest.default_target { ", default" } else { "" };
         let since = now();
-        let outcome = self.databases(project, false).and_then(|databases| {
+        let outcome = project.plugins.adapter(&target.adapter).and_then(|_| self.databases(project, false)).and_then(|databases| {
             let mut session = databases.pool.take(name)?;
             session.server_version().map_err(|e| Diagnostic::error(Code::ConnectionFailed, format!("target `{name}`: {}", e.message)))
         });
@@ -168,27 +169,62 @@ impl Task {
     }
 }
 
-fn computes(report: &mut Report<'_>, project: &Project) {
-    report.line("Computes");
-    for (name, compute) in &project.manifest.computes {
-        let active = *name == project.manifest.default_compute;
-        let version = compute.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
-        if !active {
-            report.pair(name.as_str(), &format!("{}{version}", compute.kind));
-            continue;
-        }
-        let started = project.compute_settings(name).and_then(|settings| {
-            Compute::open(&settings)
-                .map_err(|e| Diagnostic::error(Code::ComputeFailed, format!("compute `{name}`: {}", e.message)))
-        });
-        match started {
-            Ok(_) => report.pair(name.as_str(), &format!("{}{version}, active: starts", compute.kind)),
-            Err(error) => {
-                report.pair(name.as_str(), &format!("{}{version}, active: ERROR", compute.kind));
-                report.fail(&error);
+impl Task {
+    /// Starts the active compute; of the others it says whether they could start, which is no failure: an environment holds
+    /// one library, and not every compute is meant for this machine.
+    fn computes(&self, report: &mut Report<'_>, project: &Arc<Project>) {
+        report.line("Computes");
+        for (name, compute) in &project.manifest.computes {
+            let active = *name == project.manifest.default_compute;
+            let version = compute.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
+            let shown = format!("{}{version}{}", compute.kind, if active { ", active" } else { "" });
+            match self.outer(project, name, active) {
+                Ok(Some((words, targets))) => {
+                    report.pair(name.as_str(), &format!("{shown}: {words}"));
+                    for (target, how) in targets {
+                        report.pair(&format!("  {target}"), &how);
+                    }
+                }
+                Ok(None) if active => match inner(project, name) {
+                    Ok(()) => report.pair(name.as_str(), &format!("{shown}: starts")),
+                    Err(error) => {
+                        report.pair(name.as_str(), &format!("{shown}: ERROR"));
+                        report.fail(&error);
+                    }
+                },
+                Ok(None) => report.pair(name.as_str(), &shown),
+                Err(error) if active => {
+                    report.pair(name.as_str(), &format!("{shown}: ERROR"));
+                    report.fail(&error);
+                }
+                Err(error) => {
+                    let hint = error.hint.map(|h| format!(" ({h})")).unwrap_or_default();
+                    report.pair(name.as_str(), &format!("{shown}: would not start: {}{hint}", error.message));
+                }
             }
         }
     }
+
+    /// A compute outside the host: what it is and how rows of each target pass; None of one inside. It is started when `start`.
+    fn outer(&self, project: &Arc<Project>, name: &ComputeName, start: bool) -> Result<Option<(String, Vec<(TargetName, String)>)>, Diagnostic> {
+        // What can be told at once is told before a session that takes seconds to fail.
+        let Some(words) = crate::cluster::checked(project, name)? else { return Ok(None) };
+        let databases = self.databases(project, false)?;
+        let Some(engine) = crate::cluster::engine(project, &databases, name, "debug")? else { return Ok(None) };
+        if !start {
+            return Ok(Some((words, engine.passes())));
+        }
+        let since = now();
+        let session = engine.session()?;
+        let took = now().duration_since(since).unwrap_or_default().as_secs_f64();
+        Ok(Some((format!("starts, {} in {took:.1} s; {words}", session.version()), engine.passes())))
+    }
+}
+
+/// Starts a compute inside the host.
+fn inner(project: &Project, name: &ComputeName) -> Result<(), Diagnostic> {
+    let settings = project.compute_settings(name)?;
+    Compute::open(&settings).map(|_| ()).map_err(|e| Diagnostic::error(Code::ComputeFailed, format!("compute `{name}`: {}", e.message)))
 }
 
 fn manifest(report: &mut Report<'_>, project: &Project, took: f64) {

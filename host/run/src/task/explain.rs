@@ -2,12 +2,13 @@
 
 use super::{FAILED, OK, Prepared, Task, nothing_selected};
 use crate::database::Database;
-use crate::node::{Planned, plan_node};
+use crate::node::{Planned, counted, federated as run_federated, plan_node};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::{Execute, Runtime};
 use dvt_planner::catalog::RelationSchema;
 use dvt_planner::explain::{document, failed as unplanned, federated, pushdown, text};
 use dvt_project::{ExecutionPath, RelationRef, ResourceType};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -27,13 +28,29 @@ impl Task {
             let model = project.engine.compile(id, Some(database.clone())).and_then(|compiled| match node.execution {
                 ExecutionPath::Pushdown => {
                     let relations: Vec<String> = compiled.relations.iter().map(|u| u.rendered.clone()).collect();
-                    Ok(pushdown(node, &compiled.sql, &relations))
+                    let mut shown = pushdown(node, &compiled.sql, &relations);
+                    if self.settings.on("analyze") {
+                        let (estimated, rows) = counted(&project, node, &compiled.sql, &database)?;
+                        shown["delegates"][0]["estimated"] = estimated.map_or(Value::Null, |rows| json!({"rows": rows, "bytes": null}));
+                        // It stays where it is.
+                        shown["delegates"][0]["actual"] = json!({"rows": 0, "bytes": 0});
+                        shown["rows"] = json!(rows);
+                    }
+                    Ok(shown)
                 }
                 ExecutionPath::Federation => {
                     let mut planned = plan_node(&project, node, &compiled, &database)?;
                     let moved = project.home.mdm().last_movements(id.as_str()).unwrap_or_default();
                     count_unknown(&mut planned, &database);
-                    Ok(federated(node, &planned.plan, &planned.catalog, &moved.to_vec()))
+                    let mut shown = federated(node, &planned.plan, &planned.catalog, &moved.to_vec());
+                    if self.settings.on("analyze") {
+                        let ran = run_federated(&project, &databases, node, &planned.plan)?;
+                        if let Some((rows, bytes)) = ran.moved {
+                            shown["delegates"][0]["actual"] = json!({"rows": rows, "bytes": bytes});
+                        }
+                        dvt_planner::analysis::add(&mut shown, &planned.plan, &ran.runs, ran.rows);
+                    }
+                    Ok(shown)
                 }
             });
             models.push(model.unwrap_or_else(|error| {

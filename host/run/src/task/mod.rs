@@ -13,6 +13,7 @@ pub mod init;
 mod lines;
 pub mod list;
 pub mod operation;
+pub mod plugin_add;
 pub mod plugin_new;
 pub mod plugin_test;
 pub mod plugins;
@@ -20,6 +21,7 @@ pub mod retry;
 pub mod run;
 mod serve;
 pub mod show;
+pub mod sync;
 
 use crate::artifacts::Artifacts;
 use crate::database::Databases;

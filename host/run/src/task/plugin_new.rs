@@ -24,6 +24,7 @@ macro_rules! template {
 const VENDORED: &[(&str, &str)] = &[
     ("vendor/sdk/Cargo.toml", template!("sdk.toml")),
     ("vendor/sdk/src/lib.rs", include_str!("../../../../plugins/sdk/src/lib.rs")),
+    ("vendor/sdk/src/engines.rs", include_str!("../../../../plugins/sdk/src/engines.rs")),
     ("vendor/sdk/src/export.rs", include_str!("../../../../plugins/sdk/src/export.rs")),
     ("vendor/sdk/src/native_type.rs", include_str!("../../../../plugins/sdk/src/native_type.rs")),
     ("vendor/sdk/src/wire.rs", include_str!("../../../../plugins/sdk/src/wire.rs")),
@@ -103,9 +104,18 @@ impl Task {
         let failed = |path: &Path, e: &dyn std::fmt::Display| vec![Diagnostic::error(Code::PluginInvalid, format!("{}: {e}", path.display()))];
         let wasm = std::fs::read(module).map_err(|e| failed(module, &e))?;
         let text = std::fs::read_to_string(manifest).map_err(|e| failed(manifest, &e))?;
-        let packed = dvt_plugin_pack::pack(&wasm, &text).map_err(|e| {
+        // An adapter gives its sheet itself; a compute's is a part of its file.
+        let sheet = std::fs::read_to_string(manifest.with_file_name("dialect.toml")).ok().filter(|_| text.contains("\"compute\""));
+        let connector = manifest.extension().is_some_and(|e| e == "toml");
+        let packed = match sheet {
+            _ if connector => dvt_plugin_pack::pack_connector(&wasm, &text),
+            Some(sheet) => dvt_plugin_pack::pack_with_sheet(&wasm, &text, &sheet),
+            None => dvt_plugin_pack::pack(&wasm, &text),
+        };
+        let packed = packed.map_err(|e| {
             let hint = match e {
                 dvt_plugin_pack::PackError::Manifest(_) => "a manifest: {\"id\", \"version\", \"contract\": \"0.1.0\", \"kind\": \"adapter\", \"types\": [\"…\"], \"permissions\": []}",
+                dvt_plugin_pack::PackError::NoPlace => "a connector's sheet goes into `blank/connector.wasm`, which lies beside the bundled plugins",
                 dvt_plugin_pack::PackError::Packed => "give the module that the compiler wrote",
                 _ => "build it for wasm32-unknown-unknown with the SDK's export macro",
             };

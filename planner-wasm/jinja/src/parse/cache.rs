@@ -6,7 +6,7 @@
 
 use crate::engine::{MacroText, global_print};
 use dvt_diagnostic::Diagnostic;
-use dvt_project::{Config, Manifest, Node, ProjectInput, UniqueId};
+use dvt_project::{Config, Manifest, Node, Nodes, ProjectInput};
 use serde::de::Deserialize;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 use serde_json::{Map, Value};
@@ -15,7 +15,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes whenever the bytes mean something else.
-const FORMAT: &str = concat!("dvt parse 2 ", env!("CARGO_PKG_VERSION"));
+const FORMAT: &str = concat!("dvt parse 3 ", env!("CARGO_PKG_VERSION"));
+
+/// The print and the body's length; the configs stand after the body.
+const HEAD: usize = 32 + 8;
+/// About what a node takes, in bytes.
+const NODE: usize = 640;
 
 /// What an earlier parse left.
 pub struct Earlier {
@@ -40,7 +45,7 @@ pub fn print(input: &ProjectInput) -> [u8; 32] {
         part(path);
         part(text);
         any_variable |= !variables(text, &mut names);
-        flags |= ["flags", "invocation_args_dict", "should_store_failures"].iter().any(|word| text.contains(word));
+        flags |= asks_flags(text);
     }
     for (adapter, files) in &input.adapter_packages {
         part(adapter);
@@ -70,6 +75,12 @@ pub fn print(input: &ProjectInput) -> [u8; 32] {
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Whether a template of the text may look at flags. `flags:` of a project file is no template.
+fn asks_flags(text: &str) -> bool {
+    let own = text.match_indices("flags").any(|(at, _)| !(text[at + 5..].starts_with(':') && (at == 0 || text[..at].ends_with('\n'))));
+    own || ["invocation_args_dict", "should_store_failures"].iter().any(|word| text.contains(word))
 }
 
 /// Names that `env_var('…')` calls give; false when one is no literal.
@@ -108,9 +119,9 @@ impl Table {
     }
 }
 
-struct Nodes<'a>(&'a BTreeMap<UniqueId, Node>, &'a RefCell<Table>);
+struct Numbered<'a>(&'a Nodes, &'a RefCell<Table>);
 
-impl Serialize for Nodes<'_> {
+impl Serialize for Numbered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_seq(Some(self.0.len()))?;
         for node in self.0.values() {
@@ -131,21 +142,22 @@ pub fn write(print: &[u8; 32], manifest: &Manifest, macro_files: &[MacroText], w
     let warnings: Vec<String> = warnings.iter().filter_map(|w| serde_json::to_string(w).ok()).collect();
     let files: Vec<(&str, &str, &str, bool)> =
         macro_files.iter().filter(|f| !f.built_in).map(|f| (f.package.as_str(), f.path.as_str(), f.file.as_str(), f.internal)).collect();
-    let (nodes, disabled) = (Nodes(&manifest.nodes, &table), Nodes(&manifest.disabled, &table));
+    let (nodes, disabled) = (Numbered(&manifest.nodes, &table), Numbered(&manifest.disabled, &table));
     // The maps of nodes go apart: what is left is small.
     let rest = manifest.without_nodes();
-    let body = rmp_serde::to_vec(&(nodes, disabled, &rest, files, warnings)).ok()?;
+    let mut out = Vec::with_capacity(NODE * manifest.nodes.len());
+    out.extend(print);
+    out.extend([0; 8]);
+    rmp_serde::encode::write(&mut out, &(nodes, disabled, &rest, files, warnings)).ok()?;
+    let body = (out.len() - HEAD) as u64;
+    out[print.len()..HEAD].copy_from_slice(&body.to_le_bytes());
     let table = table.into_inner();
     let maps: Vec<&Map<String, Value>> = table.configs.iter().map(|c| &**c).collect();
-    let mut out = print.to_vec();
-    let head = rmp_serde::to_vec(&maps).ok()?;
-    out.extend((head.len() as u64).to_le_bytes());
-    out.extend(head);
-    out.extend(body);
+    rmp_serde::encode::write(&mut out, &maps).ok()?;
     Some(out)
 }
 
-type Kept = (Node, (u32, u32));
+type Kept = (Box<Node>, (u32, u32));
 type Body = (Vec<Kept>, Vec<Kept>, Manifest, Vec<(String, String, String, bool)>, Vec<String>);
 
 /// The earlier parse, when it was of an equal input; None for any other bytes.
@@ -155,16 +167,16 @@ pub fn read(bytes: &[u8], wanted: &[u8; 32], input: &ProjectInput) -> Option<Ear
         return None;
     }
     let (length, rest) = rest.split_first_chunk::<8>()?;
-    let (head, body) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    let configs: Vec<Config> = rmp_serde::from_slice::<Vec<Map<String, Value>>>(head).ok()?.into_iter().map(Config::from).collect();
+    let (body, maps) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let configs: Vec<Config> = rmp_serde::from_slice::<Vec<Map<String, Value>>>(maps).ok()?.into_iter().map(Config::from).collect();
     let mut reader = rmp_serde::Deserializer::from_read_ref(body);
     let (nodes, disabled, mut manifest, files, warnings) = Body::deserialize(&mut reader).ok()?;
-    let whole = |list: Vec<Kept>| -> Option<BTreeMap<UniqueId, Node>> {
+    let whole = |list: Vec<Kept>| -> Option<Nodes> {
         list.into_iter()
             .map(|(mut node, (config, unrendered))| {
                 node.config = configs.get(config as usize)?.clone();
                 node.unrendered_config = configs.get(unrendered as usize)?.clone();
-                Some((node.unique_id.clone(), node))
+                Some(node)
             })
             .collect()
     };
@@ -188,6 +200,13 @@ pub fn read(bytes: &[u8], wanted: &[u8; 32], input: &ProjectInput) -> Option<Ear
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_section_of_the_project_file_asks_no_flags() {
+        assert!(!asks_flags("name: x\nflags:\n  send: false\n"));
+        assert!(asks_flags("flags:\n  a: 1\nvars: {b: '{{ flags.WHICH }}'}"));
+        assert!(asks_flags("{% set a = {\n'x':\nflags } %}"));
+    }
 
     #[test]
     fn only_variables_that_files_name_count() {

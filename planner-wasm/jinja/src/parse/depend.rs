@@ -65,7 +65,7 @@ impl Parser<'_> {
             if disabled && let Some(mut node) = manifest.nodes.remove(&id) {
                 node.config.insert("enabled".to_owned(), serde_json::Value::Bool(false));
                 node.orphaned = true;
-                manifest.disabled.insert(id, node);
+                manifest.disabled.insert(node);
             }
         }
     }

@@ -28,11 +28,10 @@ fn kind_of(file: &SqlFile) -> Option<(ResourceType, PatchKind)> {
 
 impl Parser<'_> {
     /// Reads every file with a node in it.
-    pub(super) fn drafts(&mut self, manifest: &mut Manifest) -> Result<(), Vec<Diagnostic>> {
-        let skeleton = self.skeleton;
+    pub(super) fn drafts(&mut self, manifest: &mut Manifest, files: Vec<SqlFile>) -> Result<(), Vec<Diagnostic>> {
         let mut drafts = Vec::new();
-        for file in &skeleton.sql_files {
-            match self.drafts_of(file) {
+        for file in files {
+            match self.drafts_of(&file) {
                 Ok(found) => drafts.extend(found),
                 Err(e) => self.errors.push(e),
             }
@@ -45,7 +44,7 @@ impl Parser<'_> {
                 node.depends_on.macros = captures.macros;
                 node.refs = captures.refs;
                 node.sources = captures.sources;
-                manifest.disabled.insert(node.unique_id.clone(), node);
+                manifest.disabled.insert(node);
                 continue;
             }
             let map = if node.resource_type == ResourceType::Function { &mut manifest.functions } else { &mut manifest.nodes };
@@ -58,7 +57,7 @@ impl Parser<'_> {
                 continue;
             }
             self.all.insert(node.unique_id.clone(), captures);
-            map.insert(node.unique_id.clone(), node);
+            map.insert(node);
         }
         self.hooks(manifest);
         Ok(())
@@ -101,7 +100,7 @@ impl Parser<'_> {
         let patch = skeleton.properties.patch(&file.package, kind, name);
         let none = Map::new();
         let from_properties = patch.map_or(&none, |p| &p.config);
-        let mut node = engine::operation(&skeleton.manifest, name, &file.package, &skeleton.manifest.default_target);
+        let mut node = Box::new(engine::operation(&skeleton.manifest, name, &file.package, &skeleton.manifest.default_target));
         node.unique_id = UniqueId::new(format!("{}.{}.{name}", resource.as_str(), file.package));
         node.resource_type = resource;
         node.path.clone_from(&file.path);
@@ -201,7 +200,7 @@ impl Parser<'_> {
                 match capture(self.shared, &node) {
                     Ok(captures) => {
                         self.all.insert(node.unique_id.clone(), captures);
-                        manifest.operations.insert(node.unique_id.clone(), node);
+                        manifest.operations.insert(Box::new(node));
                     }
                     Err(e) => self.errors.push(if e.span.is_none() { e.at(Span::file("dbt_project.yml")) } else { e }),
                 }

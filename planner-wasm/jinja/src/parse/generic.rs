@@ -17,9 +17,10 @@ use std::collections::BTreeMap;
 const PLAIN: [&str; 2] = ["macro.dbt.test_not_null", "macro.dbt.test_unique"];
 
 impl Parser<'_> {
-    pub(super) fn generic_tests(&mut self, manifest: &mut Manifest, names: &BTreeMap<String, Vec<UniqueId>>) {
+    pub(super) fn generic_tests(&mut self, manifest: &mut Manifest, names: &BTreeMap<String, Vec<UniqueId>>, tests: Vec<GenericTest>) {
         let skeleton = self.skeleton;
-        for test in &skeleton.properties.tests {
+        for test in tests {
+            let test = &test;
             let attached = self.attached(manifest, names, test);
             if attached.is_none() && matches!(test.owner, TestOwner::Source { .. }) {
                 continue;
@@ -73,11 +74,11 @@ impl Parser<'_> {
                 node.depends_on.macros = captures.macros;
                 node.refs = captures.refs;
                 node.sources = captures.sources;
-                manifest.disabled.insert(node.unique_id.clone(), node);
+                manifest.disabled.insert(node);
                 continue;
             }
             self.all.insert(node.unique_id.clone(), captures);
-            manifest.nodes.insert(node.unique_id.clone(), node);
+            manifest.nodes.insert(node);
         }
     }
 
@@ -104,9 +105,9 @@ impl Parser<'_> {
         }
     }
 
-    fn test_node(&self, manifest: &Manifest, test: &GenericTest, attached: Option<&UniqueId>) -> Node {
+    fn test_node(&self, manifest: &Manifest, test: &GenericTest, attached: Option<&UniqueId>) -> Box<Node> {
         let skeleton = self.skeleton;
-        let mut node = engine::operation(manifest, &test.name, &test.package, &manifest.default_target);
+        let mut node = Box::new(engine::operation(manifest, &test.name, &test.package, &manifest.default_target));
         node.unique_id = test.unique_id.clone();
         node.resource_type = ResourceType::Test;
         node.path.clone_from(&test.path);

@@ -34,7 +34,7 @@ pub struct Parsed {
 
 /// A node before it is known what it depends on.
 struct Draft {
-    node: Node,
+    node: Box<Node>,
     captures: Captures,
 }
 
@@ -60,9 +60,9 @@ pub fn parse(input: &ProjectInput) -> Result<Parsed, Vec<Diagnostic>> {
 ///
 /// # Errors
 /// As [`parse`]. Bytes of another program, another project or another form are no error: they are not used.
-pub fn parse_with(input: &Arc<ProjectInput>, previous: Option<&[u8]>) -> Result<Parsed, Vec<Diagnostic>> {
+pub fn parse_with(input: &Arc<ProjectInput>, previous: Option<Vec<u8>>) -> Result<Parsed, Vec<Diagnostic>> {
     let print = cache::print(input);
-    if let Some(earlier) = previous.and_then(|bytes| cache::read(bytes, &print, input)) {
+    if let Some(earlier) = previous.and_then(|bytes| cache::read(&bytes, &print, input)) {
         let engine = Engine::of_files(earlier.manifest, input.clone(), earlier.macro_files)?;
         return Ok(Parsed { manifest: engine.manifest().clone(), engine, warnings: earlier.warnings, cache: None, reused: true });
     }
@@ -75,16 +75,18 @@ where
     K: FnOnce(&Manifest, &[MacroText], &[Diagnostic]) -> Option<Vec<u8>>,
 {
     let strings = YamlStrings::new(input.clone());
-    let skeleton = dvt_project::skeleton(input, &strings)?;
+    let mut skeleton = dvt_project::skeleton(input, &strings)?;
     let files = macro_files(&skeleton);
     let macros = Arc::new(shared(skeleton.manifest.clone(), input.clone(), &files)?);
     let mut manifest = skeleton.manifest.clone();
     manifest.macros = macro_defs(&macros.macros);
+    // What becomes nodes goes as they come: a large project is not in memory twice.
+    let (sql_files, tests) = (std::mem::take(&mut skeleton.sql_files), std::mem::take(&mut skeleton.properties.tests));
     let mut parser = Parser { skeleton: &skeleton, shared: &macros, all: BTreeMap::new(), warnings: skeleton.warnings.clone(), errors: Vec::new() };
     parser.macro_properties(&mut manifest);
-    parser.drafts(&mut manifest)?;
+    parser.drafts(&mut manifest, sql_files)?;
     let names = refs::names(&manifest);
-    parser.generic_tests(&mut manifest, &names);
+    parser.generic_tests(&mut manifest, &names, tests);
     parser.depend(&mut manifest, &names);
     let find = |m: &Manifest, package: &str, call: &RefCall| refs::resolve(&names, m, package, call).map(|n| n.unique_id.clone());
     link::link(&mut manifest, &skeleton.properties.unit_tests, &skeleton.properties.described, &find, &mut parser.errors);

@@ -83,6 +83,7 @@ impl Readers {
         }
         let (name, known) = std::mem::take(&mut self.ctes[number]);
         let all = self.places.iter().filter(|(n, _)| *n == name).all(|(_, at)| known.contains_key(at));
+        let places = self.count(&name);
         let mut needs: Vec<Vec<Need>> = known.into_values().collect();
         if !rules.legal(Verdict::EveryReader, all && needs.iter().all(|n| !n.is_empty())) {
             return Vec::new();
@@ -90,11 +91,22 @@ impl Readers {
         needs.retain(|n| !n.is_empty());
         match needs.len() {
             0 => Vec::new(),
-            1 => needs.pop().unwrap_or_default(),
+            1 => {
+                let mut needs = needs.pop().unwrap_or_default();
+                if places != 1 {
+                    needs.iter_mut().for_each(|n| n.own = None);
+                }
+                needs
+            }
             _ => {
+                // Keys are told to one reader's CTE alone: no condition says "or one of those".
+                needs.iter_mut().for_each(|n| n.retain(|n| !n.predicate.of_keys()));
+                if needs.iter().any(Vec::is_empty) {
+                    return Vec::new();
+                }
                 let sql = needs.iter().map(|n| n.iter().map(|n| n.sql.as_str()).collect::<Vec<_>>().join(" and ")).collect::<Vec<_>>();
                 let parts = needs.into_iter().map(|n| Predicate::And(n.into_iter().map(|n| n.predicate).collect()));
-                vec![Need { predicate: Predicate::Or(parts.collect()), sql: format!("one of: {}", sql.join("; ")), derived: false, weaker: true }]
+                vec![Need { predicate: Predicate::Or(parts.collect()), sql: format!("one of: {}", sql.join("; ")), derived: false, weaker: true, own: None }]
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Filters that follow from equal columns: `a.x = 5` and `a.x = b.y` give `b.y = 5`.
 //!
 //! Legality:
-//! 1. The equality is a conjunct of WHERE or ON (or of USING) between columns of two relations, of one family of types
+//! 1. The equality is a conjunct of WHERE or ON (or of USING), or stands in every branch of an OR that is one, between columns of two relations, of one family of types
 //!    whose equality is exact: no doubles, and not a number with a text.
 //! 2. The filter holds for every row of the SELECT and rejects NULL (it is of WHERE, of an inner ON, or from outside), so
 //!    that the relation it is about stands in every row. Then whatever row of the other relation meets it in the
@@ -19,10 +19,10 @@ use crate::types::{CanonicalType, Family};
 use sqlparser::ast::{BinaryOperator, Expr, Select};
 
 pub struct Edge {
-    a: At,
-    b: At,
+    pub a: At,
+    pub b: At,
     /// The join whose ON says so.
-    join: Option<usize>,
+    pub join: Option<usize>,
     sql: String,
 }
 
@@ -31,11 +31,31 @@ pub fn alike(a: CanonicalType, b: CanonicalType) -> bool {
     a.family() == b.family() && !matches!(a.family(), Family::Float | Family::Other)
 }
 
+/// A conjunct; of an OR, the parts of its first branch that are parts of the others too.
+fn common<'e>(conjunct: &'e Expr, rules: &Rules) -> Vec<&'e Expr> {
+    let mut branches = Vec::new();
+    let mut open = vec![conjunct];
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::Nested(inner) => open.push(inner),
+            Expr::BinaryOp { left, op: BinaryOperator::Or, right } => open.extend([right.as_ref(), left.as_ref()]),
+            branch => branches.push(conjuncts(branch)),
+        }
+    }
+    let [first, others @ ..] = branches.as_slice() else { return vec![conjunct] };
+    if others.is_empty() {
+        return vec![conjunct];
+    }
+    // By their text: comparing trees would bring a comparison of every statement into a page's module.
+    let said = |part: &&Expr, branch: &Vec<&Expr>| branch.iter().any(|b| b.to_string() == part.to_string());
+    first.iter().copied().filter(|part| rules.legal(Verdict::EveryBranch, others.iter().all(|o| said(part, o)))).collect()
+}
+
 /// The equalities between columns of two relations.
 pub fn edges(select: &Select, relations: &Relations<'_>) -> Vec<Edge> {
     let mut out = Vec::new();
     let of = |expr: &Expr, join: Option<usize>, out: &mut Vec<Edge>| {
-        for conjunct in conjuncts(expr) {
+        for conjunct in conjuncts(expr).into_iter().flat_map(|c| common(c, &relations.rules)) {
             if let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = conjunct
                 && let (Some(l), Some(r)) = (column(left), column(right))
                 && let (Some(a), Some(b)) = (relations.resolve(l, join), relations.resolve(r, join))

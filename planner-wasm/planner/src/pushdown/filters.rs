@@ -1,6 +1,6 @@
 //! Filters: which rows of each scan the result cannot need.
 //!
-//! The residual keeps every condition, so a source may drop a row when no row that needs it reaches the result. Each
+//! The residual asks every condition again, so a source may drop a row when no row that needs it reaches the result. Each
 //! SELECT gives conditions that rows must meet ([`Need`]); they go down to its relations, and from a derived table or a
 //! CTE on to what that reads. Legality, clause by clause:
 //! 1. A condition is what [`super::predicate`] reads, over columns of one relation of the SELECT. What follows from a
@@ -15,13 +15,15 @@
 //! 6. Into a derived table or a CTE: its own files say what passes a LIMIT, a set operation, groups, windows.
 //! 7. IN's query: a condition on what IN tests goes to the query's column, not for NOT IN, which a NULL there decides.
 //!
-//! What a source can be told, and how, is in [`super::source`].
+//! What a source can be told, and how, is in [`super::source`]; what the residual need not ask again, in [`super::settled`].
 
 use super::ctes::Readers;
-use super::predicate::{Need, Predicate, conjuncts, read};
+use super::predicate::{Need, Predicate, conjuncts, extent, read};
+use super::settled::Settled;
 use super::source::Emitter;
 use super::through::Gates;
 use super::verdict::{Rule, Rules, Verdict};
+use super::keys::{self, Among, Level};
 use super::{equalities, unions};
 use crate::PlanRequest;
 use crate::bind::{At, Binder, Ctes, JoinKind, Relations, Source, column, outputs};
@@ -37,13 +39,15 @@ use std::ops::ControlFlow;
 pub struct Found {
     pub pushed: Vec<Pushed>,
     pub kept: Vec<Kept>,
+    pub among: Vec<Among>,
+    pub settled: Vec<Settled>,
 }
 
 /// Finds what each scan may leave out; the result is parallel to `tables`.
 pub fn find(query: &Query, tables: &[Table], request: &PlanRequest<'_>, rules: &Rules) -> Vec<Found> {
     let binder = Binder { sql: request.sql, index: LineIndex::new(request.sql), tables, catalog: request.catalog, rules };
     let readers = Readers::new(query, &binder);
-    let mut walk = Walk { emitter: Emitter { request, tables, rules }, binder, rules, readers, found: vec![Found::default(); tables.len()] };
+    let mut walk = Walk { emitter: Emitter { request, tables, rules }, binder, rules, readers, levels: Vec::new(), found: vec![Found::default(); tables.len()] };
     walk.query(query, Vec::new(), &Ctes::new());
     walk.found
 }
@@ -60,6 +64,8 @@ struct Walk<'a> {
     binder: Binder<'a>,
     rules: &'a Rules,
     readers: Readers,
+    /// The queries around the one that is looked at.
+    levels: Vec<Level>,
     found: Vec<Found>,
 }
 
@@ -115,12 +121,16 @@ impl Walk<'_> {
                     self.query(subquery, Vec::new(), ctes);
                 }
             }
+            self.levels.push(Level::unknown());
             for inner in subqueries(select) {
                 self.query(&inner, Vec::new(), ctes);
             }
+            self.levels.pop();
             return;
         };
-        let facts = self.facts(select, needs, &relations);
+        let mut facts = self.facts(select, needs, &relations);
+        facts.extend(keys::outer(select, &relations, &self.levels, self.rules));
+        facts.extend(keys::tested(select, &relations, &self.binder, ctes, self.rules));
         let mut into: Vec<Vec<Need>> = relations.items.iter().map(|_| Vec::new()).collect();
         let mut strong = Vec::new();
         for fact in &facts {
@@ -132,10 +142,17 @@ impl Walk<'_> {
                 into[item].push(need);
             }
         }
+        if self.rules.on(Rule::Keys) {
+            for (item, need) in equalities::follow(&[], keys::own(&relations, &edges, self.rules), &edges, &relations, self.rules) {
+                into[item].push(need);
+            }
+        }
         if !self.rules.on(Rule::Filters) {
             into.iter_mut().for_each(Vec::clear);
         }
+        self.levels.push(Level::new(select, &relations));
         self.subqueries(select, &strong, &relations, ctes);
+        self.levels.pop();
         let through = self.rules.on(Rule::Through);
         for (item, needs) in relations.items.iter().zip(into) {
             let passed = if through { needs.clone() } else { Vec::new() };
@@ -153,7 +170,7 @@ impl Walk<'_> {
         let mut facts = Vec::new();
         let own = |expr: &Expr, join: Option<usize>, facts: &mut Vec<Fact>| {
             for conjunct in conjuncts(expr) {
-                let need = Need { predicate: read(conjunct, relations, join, false), sql: conjunct.to_string(), derived: false, weaker: false };
+                let need = Need { predicate: read(conjunct, relations, join, false), sql: conjunct.to_string(), derived: false, weaker: false, own: extent(conjunct).filter(|_| self.rules.on(Rule::Settled)) };
                 facts.push(Fact { need, join });
             }
         };
@@ -171,7 +188,8 @@ impl Walk<'_> {
             let Some(filter) = filter else { continue };
             let mut later = Vec::new();
             own(filter, None, &mut later);
-            for fact in later {
+            for mut fact in later {
+                fact.need.own = None;
                 match gates.pass(&fact.need.predicate.columns(), windows, false) {
                     Err(why) if !fact.need.predicate.columns().is_empty() => self.stays(origin(&fact.need, relations), &fact.need, why),
                     _ => facts.push(fact),
@@ -180,7 +198,7 @@ impl Walk<'_> {
         }
         if let Some((outputs, _)) = outputs(select, relations) {
             for need in needs {
-                let Some(need) = need.over(&|(_, c)| outputs.get(c)?.from) else { continue };
+                let Some(need) = need.moved(&|(_, c)| outputs.get(c)?.from) else { continue };
                 match gates.pass(&need.predicate.columns(), true, true) {
                     Ok(()) => facts.push(Fact { need, join: None }),
                     Err(why) => self.stays(origin(&need, relations), &need, why),
@@ -224,7 +242,13 @@ impl Walk<'_> {
             if everywhere {
                 strong.push((i, part.clone()));
             }
-            into[i].push(part);
+            let stands = match fact.join.map(|j| &relations.joins[j]) {
+                None => !item.null_supplied,
+                Some(join) if join.kind == JoinKind::Inner => !item.null_supplied,
+                Some(join) => matches!(join.kind, JoinKind::Left | JoinKind::Semi | JoinKind::Anti) && i == join.right,
+            };
+            let own = need.own.filter(|_| need.predicate.whole(&|at: At| (at.0 == i).then_some(at)));
+            into[i].push(Need { own: own.filter(|_| self.rules.legal(Verdict::SettledPlace, stands)), ..part });
         }
         if let (false, Predicate::Opaque { about: Some(at) }) = (told, &need.predicate) {
             let table = relations.column(*at).and_then(|c| c.origin);
@@ -233,12 +257,23 @@ impl Walk<'_> {
     }
 
     fn emit(&mut self, table: usize, need: &Need) {
+        if let Some(among) = keys::among(&self.emitter, table, &need.predicate) {
+            let found = &mut self.found[table].among;
+            found.extend(among.filter(|a| !found.contains(a)));
+            return;
+        }
         match self.emitter.emit(&need.predicate, table) {
             Ok((remote, class)) => {
                 let class = if need.weaker { PushClass::Superset } else { class };
                 let found = &mut self.found[table];
-                if found.pushed.iter().all(|p| p.remote != remote) {
-                    found.pushed.push(Pushed { sql: need.sql.clone(), remote, class });
+                let at = found.pushed.iter().position(|p| p.remote == remote).unwrap_or(found.pushed.len());
+                if at == found.pushed.len() {
+                    found.pushed.push(Pushed { sql: need.sql.clone(), remote, class, settled: false });
+                }
+                if let Some(own) = need.own
+                    && self.rules.legal(Verdict::SettledExact, class == PushClass::Exact)
+                {
+                    found.settled.push(Settled { pushed: at, at: own, sql: need.sql.clone() });
                 }
             }
             Err(reason) => self.stays(Some(table), need, &reason),
@@ -270,7 +305,7 @@ impl Walk<'_> {
                 let follows = need.over(&|a| (a == at).then_some((0, 0)))?;
                 Some(Need { sql: format!("{} through {expr} IN (…)", need.sql), derived: true, ..follows })
             });
-            let needs: Vec<Need> = needs.collect();
+            let needs: Vec<Need> = needs.chain(keys::asked(at, relations, self.rules)).collect();
             done.push(subquery.to_string());
             self.query(subquery, needs, ctes);
         }
@@ -290,7 +325,7 @@ fn origin(need: &Need, relations: &Relations<'_>) -> Option<usize> {
 }
 
 /// The queries in a SELECT's own expressions, not those below them.
-fn subqueries(select: &Select) -> Vec<Query> {
+pub fn subqueries(select: &Select) -> Vec<Query> {
     struct Find(Vec<Query>, usize);
     impl Watch for Find {
         fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {

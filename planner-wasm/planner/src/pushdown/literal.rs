@@ -41,11 +41,11 @@ pub fn plain(expr: &Expr, kind: CanonicalType) -> Option<String> {
             Value::SingleQuotedString(s) => timestamp(s),
             _ => None,
         },
-        (Expr::TypedString(t), Family::Date) if t.data_type == DataType::Date => match &t.value.value {
+        (Expr::TypedString(t), Family::Date) if matches!(t.data_type, DataType::Date) => match &t.value.value {
             Value::SingleQuotedString(s) => date(s),
             _ => None,
         },
-        (Expr::TypedString(t), Family::Timestamp) if t.data_type == DataType::Timestamp(None, TimezoneInfo::None) => match &t.value.value {
+        (Expr::TypedString(t), Family::Timestamp) if matches!(t.data_type, DataType::Timestamp(None, TimezoneInfo::None)) => match &t.value.value {
             Value::SingleQuotedString(s) => timestamp(s),
             _ => None,
         },
@@ -62,7 +62,7 @@ fn number(value: &Value) -> Option<&str> {
 }
 
 /// Within the column's own range: beyond it, products differ in how they widen.
-fn integer(text: &str, kind: CanonicalType, negative: bool) -> Option<String> {
+pub fn integer(text: &str, kind: CanonicalType, negative: bool) -> Option<String> {
     let magnitude: i128 = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())??;
     let value = if negative { -magnitude } else { magnitude };
     let (low, high) = match kind {
@@ -74,7 +74,7 @@ fn integer(text: &str, kind: CanonicalType, negative: bool) -> Option<String> {
 }
 
 /// At most the column's scale and precision, no exponent.
-fn decimal(text: &str, kind: CanonicalType) -> Option<String> {
+pub fn decimal(text: &str, kind: CanonicalType) -> Option<String> {
     let CanonicalType::Decimal(precision, scale) = kind else { return None };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());

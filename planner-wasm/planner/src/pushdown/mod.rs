@@ -2,13 +2,19 @@
 //!
 //! Every judgement has a name in [`verdict`], by which a test turns it around.
 
-pub mod aggregates;
+mod aggregates;
 mod ctes;
 mod equalities;
 pub mod filters;
+pub mod guard;
+mod joins;
+pub mod keys;
 pub mod limit;
 pub mod literal;
+pub mod parts;
 mod predicate;
+mod remote;
+pub mod settled;
 mod source;
 mod through;
 mod unions;

@@ -23,14 +23,24 @@ pub enum Rule {
     Equalities,
     /// LIMIT, with and without ORDER BY.
     Limit,
-    /// Aggregates and DISTINCT over one relation.
+    /// Aggregates and DISTINCT.
     Aggregates,
+    /// Keys of one scan for another, at run time.
+    Keys,
+    /// One read for several scans of a relation.
+    Shares,
+    /// Joins of relations of one target.
+    Joins,
+    /// Queries of several SELECTs, and what is asked in them.
+    Subtrees,
     /// A whole query that one database answers.
     Whole,
+    /// Conditions that sources have asked are not asked again.
+    Settled,
 }
 
 impl Rule {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Columns,
         Self::Filters,
         Self::Through,
@@ -40,7 +50,12 @@ impl Rule {
         Self::Equalities,
         Self::Limit,
         Self::Aggregates,
+        Self::Keys,
+        Self::Shares,
+        Self::Joins,
+        Self::Subtrees,
         Self::Whole,
+        Self::Settled,
     ];
 }
 
@@ -103,10 +118,42 @@ pub enum Verdict {
     ExactKey,
     /// Aggregates: the function gives the model's value and type.
     ExactAggregate,
+    /// Keys: the relation that gives them stands in every row.
+    Standing,
+    /// Keys: a column has no values but those of one scan.
+    AllValues,
+    /// Keys: both columns' types and collations agree on what is equal.
+    KeyType,
+    /// Keys: a name inside a query is one of a query around it.
+    OuterName,
+    /// Keys: EXISTS asks for a row of its relation, not of an aggregate.
+    PlainExists,
+    /// A source compares two columns as the model does.
+    JoinKey,
+    /// A join of this kind is the same at its source, and beside what stays.
+    JoinSide,
+    /// What a source would answer is no larger than what it is made of.
+    NoLarger,
+    /// Nobody else reads a CTE that a source's answer takes in.
+    OneReader,
+    /// The parts of a set operation have the same types.
+    SameTypes,
+    /// LIKE tells every letter from another in the model's dialect.
+    ModelLike,
+    /// Each name of a joined relation is found in the text, and can be replaced.
+    EveryName,
+    /// Asked once: the source asks exactly what the text says.
+    SettledExact,
+    /// Asked once: leaving a relation's rows out first is leaving them out where the condition stands.
+    SettledPlace,
+    /// Asked once: no other scan shares the rows.
+    SettledAlone,
+    /// A part of a text is the same characters in the model and at its source.
+    SamePart,
 }
 
 impl Verdict {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 44] = [
         Self::NullRejecting,
         Self::OnSide,
         Self::BareName,
@@ -135,6 +182,22 @@ impl Verdict {
         Self::OneTarget,
         Self::ExactKey,
         Self::ExactAggregate,
+        Self::Standing,
+        Self::AllValues,
+        Self::KeyType,
+        Self::OuterName,
+        Self::PlainExists,
+        Self::JoinKey,
+        Self::JoinSide,
+        Self::NoLarger,
+        Self::OneReader,
+        Self::SameTypes,
+        Self::ModelLike,
+        Self::EveryName,
+        Self::SettledExact,
+        Self::SettledPlace,
+        Self::SettledAlone,
+        Self::SamePart,
     ];
 }
 

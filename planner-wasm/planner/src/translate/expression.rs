@@ -14,6 +14,7 @@ impl Translator<'_> {
     pub(super) fn predicate(&self, expr: &Expr, scope: &Scope<'_>) -> Result<String, Diagnostic> {
         let said = self.value(expr, scope)?;
         match said.kind {
+            Kind::Of(CanonicalType::Bool, _) if !said.compared && !self.writes.has("truth") => Ok(format!("({} = 1)", said.sql)),
             Kind::Of(CanonicalType::Bool, _) | Kind::Null => Ok(said.sql),
             Kind::Of(CanonicalType::Int(_) | CanonicalType::UInt(_), _) if !self.meaning.truth => Ok(format!("({} <> 0)", said.sql)),
             other => Err(self.refuse(expr, format!("{} is no condition", other.words()))),
@@ -38,15 +39,24 @@ impl Translator<'_> {
                     return Err(self.refuse(expr, format!("the sign of {}", said.kind.words())));
                 }
                 let minus = *op == UnaryOperator::Minus;
+                // Where all whole numbers compute at one width, so does the sign of a narrower one.
+                let said = match (said.kind, self.meaning.whole) {
+                    (Kind::Of(CanonicalType::Int(bits), _), (wide @ CanonicalType::Int(all), large)) if bits < all && wide == large && said.number.is_none() => {
+                        Said::new(format!("CAST({} AS {})", said.sql, self.type_name(expr, wide)?), Kind::of(wide))
+                    }
+                    _ => said,
+                };
                 let number = said.number.map(|n| if minus { -n } else { n });
                 Ok(Said { sql: format!("({op}{})", said.sql), number, ..said })
             }
-            Expr::IsNull(inner) => Ok(Said::truth(format!("({} IS NULL)", self.value(inner, scope)?.sql))),
-            Expr::IsNotNull(inner) => Ok(Said::truth(format!("({} IS NOT NULL)", self.value(inner, scope)?.sql))),
+            Expr::IsNull(inner) => Ok(Said::truth(format!("({} IS NULL)", self.worth(inner, scope)?.sql))),
+            Expr::IsNotNull(inner) => Ok(Said::truth(format!("({} IS NOT NULL)", self.worth(inner, scope)?.sql))),
+            Expr::IsTrue(_) | Expr::IsNotTrue(_) | Expr::IsFalse(_) | Expr::IsNotFalse(_) if !self.writes.has("is true") => Err(self.refuse(expr, "the compute has no IS TRUE")),
             Expr::IsTrue(inner) => Ok(Said::truth(format!("({} IS TRUE)", self.predicate(inner, scope)?))),
             Expr::IsNotTrue(inner) => Ok(Said::truth(format!("({} IS NOT TRUE)", self.predicate(inner, scope)?))),
             Expr::IsFalse(inner) => Ok(Said::truth(format!("({} IS FALSE)", self.predicate(inner, scope)?))),
             Expr::IsNotFalse(inner) => Ok(Said::truth(format!("({} IS NOT FALSE)", self.predicate(inner, scope)?))),
+            Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) if !self.writes.has("is distinct from") => Err(self.refuse(expr, "the compute has no IS DISTINCT FROM")),
             Expr::IsDistinctFrom(a, b) => self.compare(expr, self.value(a, scope)?, "IS DISTINCT FROM", self.value(b, scope)?),
             Expr::IsNotDistinctFrom(a, b) => self.compare(expr, self.value(a, scope)?, "IS NOT DISTINCT FROM", self.value(b, scope)?),
             Expr::InList { expr: tested, list, negated } => {
@@ -102,12 +112,18 @@ impl Translator<'_> {
         }
     }
 
+    /// A value that is no condition where those are no values.
+    fn worth(&self, expr: &Expr, scope: &Scope<'_>) -> Result<Said, Diagnostic> {
+        let said = self.value(expr, scope)?;
+        if said.compared && !self.writes.has("truth") { self.typed(expr, said) } else { Ok(said) }
+    }
+
     /// Values that stand for one another, of the type they have in common.
     pub(super) fn alike(&self, at: &impl Visit, values: Vec<Said>) -> Result<(Vec<Said>, Kind), Diagnostic> {
         let values = values.into_iter().map(|v| if v.compared { self.typed(at, v) } else { Ok(v) }).collect::<Result<Vec<_>, _>>()?;
         let mut kind = Kind::Null;
-        for value in &values {
-            kind = self.common(kind, value.kind).ok_or_else(|| self.refuse(at, format!("{} and {} have no type in common", kind.words(), value.kind.words())))?;
+        for (value, own) in values.iter().zip(self.adapted(&values)) {
+            kind = self.common(kind, own).ok_or_else(|| self.refuse(at, format!("{} and {} have no type in common", kind.words(), value.kind.words())))?;
         }
         let values = values.into_iter().map(|v| self.widened(at, v, kind)).collect::<Result<Vec<_>, _>>()?;
         Ok((values, kind))
@@ -116,6 +132,9 @@ impl Translator<'_> {
     fn column(&self, at: &Expr, idents: &[Ident], scope: &Scope<'_>) -> Result<Said, Diagnostic> {
         let found = scope.column(idents, self.meaning.fold).map_err(|why| self.refuse(at, why))?;
         let kind = found.column.kind.ok_or_else(|| self.refuse(at, format!("the type of `{}` is not known", found.column.name)))?;
+        if let Kind::Of(kind, _) = kind {
+            self.type_name(at, kind)?;
+        }
         let name = self.quote(&found.column.name);
         let sql = found.item.map_or(name.clone(), |item| format!("{}.{name}", self.quote(&item.name)));
         Ok(Said::new(sql, kind))
@@ -145,11 +164,16 @@ impl Translator<'_> {
     fn literal(&self, at: &Expr, value: &Value) -> Result<Said, Diagnostic> {
         match value {
             Value::Null => Ok(Said::new("NULL", Kind::Null)),
+            Value::Boolean(b) if self.meaning.truth && !self.writes.has("truth") => {
+                Ok(Said::new(format!("CAST({} AS {})", u8::from(*b), self.type_name(at, CanonicalType::Bool)?), Kind::of(CanonicalType::Bool)))
+            }
             Value::Boolean(b) if self.meaning.truth => Ok(Said::new(b.to_string(), Kind::of(CanonicalType::Bool))),
             Value::Boolean(b) => Ok(Said { number: Some(i128::from(*b)), ..Said::new(u8::from(*b).to_string(), Kind::of(self.meaning.whole.0)) }),
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::DoubleQuotedString(text) if text.contains('\\') && !self.writes.has("backslash") => {
+                Err(self.refuse(at, "a backslash in a string"))
+            }
             Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::DoubleQuotedString(text) => {
-                let sql = format!("'{}'", text.replace('\'', "''"));
-                Ok(Said { string: Some(text.clone()), ..Said::new(sql, Kind::Literal) })
+                Ok(Said { string: Some(text.clone()), ..Said::new(self.writes.string(text), Kind::Literal) })
             }
             Value::Number(text, _) => {
                 if text.bytes().all(|b| b.is_ascii_digit()) {
@@ -204,6 +228,8 @@ impl Translator<'_> {
         self.comparable(at, a.kind, b.kind)?;
         let (x, y) = (a.kind, b.kind);
         let (a, b) = (self.beside(at, a, y)?, self.beside(at, b, x)?);
+        let value = |s: Said| if s.compared && !self.writes.has("truth") { self.typed(at, s) } else { Ok(s) };
+        let (a, b) = (value(a)?, value(b)?);
         if matches!(op, "<" | "<=" | ">" | ">=") {
             let kind = common(x, y).unwrap_or(y);
             if !self.ordered(kind) && kind != Kind::Null {
@@ -221,6 +247,7 @@ impl Translator<'_> {
                 let kind = self.meaning.whole.1;
                 Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), Kind::of(kind)))
             }
+            (Kind::Of(CanonicalType::Decimal(..), _), Kind::Of(CanonicalType::Float(_), _)) => self.as_double(at, said),
             _ => Ok(said),
         }
     }

@@ -1,9 +1,8 @@
 //! Functions, operators, aggregates and windows by the rules of both sheets.
 
-use super::kind::{Kind, as_decimal};
+use super::kind::{Form, Kind, as_decimal};
 use super::scope::Scope;
 use super::{Said, Translator};
-use crate::catalog::Collation;
 use crate::meaning::Rule;
 use crate::types::CanonicalType;
 use dvt_diagnostic::Diagnostic;
@@ -22,6 +21,8 @@ pub(super) struct Call {
     pub distinct: &'static str,
     pub order: String,
     pub over: String,
+    /// As `over`, with an order wherever there is none.
+    pub ordered: String,
 }
 
 impl Translator<'_> {
@@ -45,36 +46,74 @@ impl Translator<'_> {
                 None => format!("`{name}` of ({kinds})"),
             }
         };
-        let rule = self.meaning.rule.iter().find(fits).ok_or_else(|| self.refuse(at, format!("{} has no rule", shown())))?;
-        let template = self.writes.text.get(&rule.means).ok_or_else(|| self.refuse(at, format!("{}: the compute has nothing that means {}", shown(), rule.means)))?;
+        let rule = self.meaning.rule.iter().find(fits).ok_or_else(|| {
+            let refused = self.refuse(at, format!("{} has no rule", shown()));
+            let own = args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Free)));
+            if own { refused.hint("say how many digits it has: round(…, 2), or a cast to numeric(15,2)") } else { refused }
+        })?;
+        let exact = self.writes.text.get(&format!("{}:{}", rule.means, call.constant));
+        let template = exact.or_else(|| self.writes.text.get(&rule.means)).ok_or_else(|| self.refuse(at, format!("{}: the compute has nothing that means {}", shown(), rule.means)))?;
         for (part, hole, what) in [(call.distinct, "{distinct}", "DISTINCT"), (call.order.as_str(), "{order}", "ORDER BY"), (call.over.as_str(), "{over}", "OVER or FILTER")] {
-            if !part.is_empty() && !template.contains(hole) {
+            if !part.is_empty() && !template.contains(hole) && !(hole == "{over}" && template.contains("{ordered}")) {
                 return Err(self.refuse(at, format!("{} with {what} has no rule", shown())));
             }
         }
-        let (args, kind) = self.given(at, rule, args, call)?;
+        let args = if rule.as_text { args.into_iter().map(|a| self.as_text(at, a)).collect::<Result<Vec<_>, _>>()? } else { args };
+        let (mut args, kind) = self.given(at, rule, args, call)?;
+        if call.asked.is_none() && kind.canonical() == Some(CanonicalType::Float(64)) {
+            args = args.into_iter().map(|a| self.as_double(at, a)).collect::<Result<Vec<_>, _>>()?;
+        }
         let named = match kind {
             Kind::Of(kind, _) => self.type_name(at, kind)?,
             Kind::Null | Kind::Literal => String::new(),
         };
         let mut sql = template.clone();
+        if sql.contains("{wide}") {
+            let scale = args.first().and_then(|a| as_decimal(a.kind.canonical()?)).map(|(_, s)| s);
+            let wide = match (kind.canonical(), scale) {
+                (Some(CanonicalType::Decimal(p, _)), Some(s)) if s <= p => self.type_name(at, CanonicalType::Decimal(p, s))?,
+                _ => return Err(self.refuse(at, format!("{} of other than decimals", rule.means))),
+            };
+            sql = sql.replace("{wide}", &format!("CAST({{0}} AS {wide})"));
+        }
         // Behind marks first, so that nothing in an argument is taken for a hole.
         for i in 0..args.len() {
             sql = sql.replace(&format!("{{{i}}}"), &format!("\u{1}{i}\u{1}"));
         }
         let all: Vec<String> = (0..args.len()).map(|i| format!("\u{1}{i}\u{1}")).collect();
         sql = sql.replace("{all}", &all.join(", ")).replace("{chain}", &all.join(" || ")).replace("{type}", &named).replace("{constant}", &call.constant);
-        sql = sql.replace("{distinct}", call.distinct).replace("{order}", "\u{1}order\u{1}").replace("{over}", "\u{1}over\u{1}");
+        sql = sql.replace("{distinct}", call.distinct).replace("{order}", "\u{1}order\u{1}").replace("{over}", "\u{1}over\u{1}").replace("{ordered}", "\u{1}ordered\u{1}");
         let mut out = String::new();
         for (i, piece) in sql.split('\u{1}').enumerate() {
             match (i % 2, piece) {
                 (0, text) => out.push_str(text),
                 (_, "order") => out.push_str(&call.order),
                 (_, "over") => out.push_str(&call.over),
+                (_, "ordered") => out.push_str(&call.ordered),
                 (_, number) => out.push_str(number.parse().ok().and_then(|n: usize| args.get(n)).map_or("", |a| a.sql.as_str())),
             }
         }
         Ok(Said::new(out, kind))
+    }
+
+    /// A decimal that becomes a double, as the dialect makes one of it: many digits are rounded once.
+    pub(super) fn as_double(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+        match said.kind.canonical() {
+            Some(CanonicalType::Decimal(..)) if self.meaning.rule.iter().any(|r| r.means == "decimal_to_float") => self.apply(at, "cast", vec![said], &Call { asked: Some(CanonicalType::Float(64)), ..Call::default() }),
+            _ => Ok(said),
+        }
+    }
+
+    fn as_text(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+        let text = match said.kind {
+            Kind::Literal | Kind::Of(CanonicalType::Text, _) => return Ok(said),
+            Kind::Null => self.type_name(at, CanonicalType::Text)?,
+            Kind::Of(..) => {
+                let said = self.typed(at, said)?;
+                return self.apply(at, "cast", vec![said], &Call { asked: Some(CanonicalType::Text), ..Call::default() });
+            }
+        };
+        Ok(Said::new(format!("CAST(NULL AS {text})"), Kind::of(CanonicalType::Text)))
     }
 
     /// Whether an argument is what a rule asks for.
@@ -85,6 +124,7 @@ impl Translator<'_> {
             ("nonzero", _) => said.number.is_some_and(|n| n != 0),
             ("count", _) => said.number.is_some_and(|n| n >= 0),
             ("string", _) => said.string.is_some(),
+            ("nonempty", _) => said.string.as_ref().is_some_and(|s| !s.is_empty()),
             ("any", _) => true,
             ("equal", kind) => self.by_bytes(kind),
             ("ordered", kind) => self.ordered(kind),
@@ -95,6 +135,7 @@ impl Translator<'_> {
             ("number", Kind::Of(kind, _)) => matches!(kind, Int(_) | UInt(_) | Decimal(..) | Float(_)),
             ("integer", Kind::Of(kind, _)) => matches!(kind, Int(_)) || (matches!(kind, Bool) && !self.meaning.truth && said.compared),
             ("decimal", Kind::Of(kind, _)) => matches!(kind, Decimal(..)),
+            ("fixed", Kind::Of(kind, form)) => matches!(kind, Decimal(..)) && form == Form::Fixed,
             ("float", Kind::Of(kind, _)) => matches!(kind, Float(_)),
             ("bool", Kind::Of(kind, _)) => kind == Bool,
             ("date", Kind::Of(kind, _)) => kind == Date,
@@ -118,24 +159,30 @@ impl Translator<'_> {
             }
             Ok(Kind::of(CanonicalType::Decimal(precision.min(38), scale)))
         };
-        let collation = |args: &[Said]| {
-            let binary = args.iter().filter(|a| a.kind.is_text()).all(|a| self.by_bytes(a.kind));
-            if binary { Collation::Binary } else { Collation::Unknown }
+        let of_text = |args: &[Said]| {
+            let fixed = args.iter().filter(|a| a.kind.is_text()).all(|a| self.by_bytes(a.kind));
+            Kind::Of(CanonicalType::Text, if fixed { Form::Fixed } else { Form::Free })
+        };
+        // What is computed from digits that only the values tell has such digits itself.
+        let as_digits = |args: &[Said], kind: Kind| match kind {
+            Kind::Of(of, _) if args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Free))) => Kind::Of(of, Form::Free),
+            kind => kind,
         };
         if rule.gives == "common" {
             return self.alike(at, args);
         }
         // Numbers that say how many or where stay as they are.
         let plain = |i: usize| matches!(rule.args.get(i).or(rule.args.last()).map(|a| a.trim_end_matches("...")), Some("natural" | "count"));
+        let widths = self.adapted(&args);
         let args = args.into_iter().enumerate().map(|(i, a)| if plain(i) { Ok(a) } else { self.typed(at, a) }).collect::<Result<Vec<_>, _>>()?;
         let kind = match rule.gives.as_str() {
             "same" => match args.first().map(|a| a.kind) {
-                Some(Kind::Literal) => Kind::Of(CanonicalType::Text, collation(&args)),
+                Some(Kind::Literal) => of_text(&args),
                 Some(kind) => kind,
                 None => return Err(self.refuse(at, "a rule without arguments gives their type")),
             },
             "asked" => match call.asked {
-                Some(CanonicalType::Text) => Kind::Of(CanonicalType::Text, collation(&args)),
+                Some(CanonicalType::Text) => of_text(&args),
                 Some(kind) => Kind::of(kind),
                 None => return Err(self.refuse(at, "a rule gives what was not asked for")),
             },
@@ -145,7 +192,7 @@ impl Translator<'_> {
                 return Ok((args, wide));
             }
             "wider" => {
-                let bits = args.iter().filter_map(|a| match a.kind.canonical() {
+                let bits = widths.iter().filter_map(|k| match k.canonical() {
                     Some(CanonicalType::Int(bits)) => Some(bits),
                     _ => None,
                 });
@@ -155,19 +202,30 @@ impl Translator<'_> {
             }
             "sum" | "product" => {
                 let all = decimals(&args).ok_or_else(|| self.refuse(at, format!("`{}` is not of numbers", rule.means)))?;
+                let short = rule.short.filter(|n| all.iter().all(|(p, _)| p <= n));
+                let fitting = |precision: u8, scale: u8| fitting(precision.min(short.unwrap_or(38).max(scale)), scale);
                 if rule.gives == "sum" {
                     let scale = all.iter().map(|(_, s)| *s).max().unwrap_or(0);
                     let whole = all.iter().map(|(p, s)| p - s).max().unwrap_or(0);
-                    fitting(whole.saturating_add(scale).saturating_add(1), scale)?
+                    as_digits(&args, fitting(whole.saturating_add(scale).saturating_add(1), scale)?)
                 } else {
-                    fitting(all.iter().map(|(p, _)| *p).sum(), all.iter().map(|(_, s)| *s).sum())?
+                    as_digits(&args, fitting(all.iter().map(|(p, _)| *p).sum(), all.iter().map(|(_, s)| *s).sum())?)
                 }
             }
+            "rounded" => match (decimals(&args[..1]).as_deref(), args.get(1).map_or(Some(0), |a| a.number)) {
+                (Some([(p, s)]), Some(to)) => as_digits(&args, fitting(*p, u8::try_from(to).unwrap_or(*s).min(*s))?),
+                _ => return Err(self.refuse(at, format!("`{}` is not of decimals", rule.means))),
+            },
+            "digits" => match (decimals(&args[..1]).as_deref(), args.get(1).and_then(|a| a.number).map(u8::try_from)) {
+                (Some([(p, s)]), Some(Ok(to))) => fitting((p - s).saturating_add(1).saturating_add(to), to)?,
+                _ => return Err(self.refuse(at, format!("`{}` is not of decimals", rule.means))),
+            },
             // All digits that there are, of the first argument's scale.
-            "total" => fitting(38, decimals(&args[..1]).and_then(|d| d.first().map(|(_, s)| *s)).unwrap_or(0))?,
+            "total" => as_digits(&args, fitting(38, decimals(&args[..1]).and_then(|d| d.first().map(|(_, s)| *s)).unwrap_or(0))?),
+            free if free.starts_with("free ") => Kind::Of(free[5..].parse().map_err(|e: String| self.refuse(at, e))?, Form::Free),
             named => {
                 let kind: CanonicalType = named.parse().map_err(|e: String| self.refuse(at, e))?;
-                if kind == CanonicalType::Text { Kind::Of(kind, collation(&args)) } else { Kind::of(kind) }
+                if kind == CanonicalType::Text { of_text(&args) } else { Kind::of(kind) }
             }
         };
         Ok((args, kind))
@@ -221,11 +279,20 @@ impl Translator<'_> {
             }
         }
         if let Some(filter) = filter {
+            if !self.writes.has("filter") {
+                return Err(self.refuse(at, "the compute has no FILTER of aggregates"));
+            }
             call.over = format!(" FILTER (WHERE {})", self.predicate(filter, scope)?);
+            if over.is_some() && !self.writes.has("filter over") {
+                return Err(self.refuse(at, "the compute has no FILTER of a window function"));
+            }
         }
         match over {
             None => {}
-            Some(WindowType::WindowSpec(spec)) => call.over.push_str(&self.window(at, spec, scope)?),
+            Some(WindowType::WindowSpec(spec)) => {
+                call.ordered = format!("{}{}", call.over, self.window(at, spec, scope, true)?);
+                call.over.push_str(&self.window(at, spec, scope, false)?);
+            }
             Some(WindowType::NamedWindow(_)) => return Err(self.refuse(at, "named windows are not translated")),
         }
         self.apply(at, &called, values, &call)
@@ -241,7 +308,7 @@ impl Translator<'_> {
         Ok(out.join(", "))
     }
 
-    fn window(&self, at: &Expr, spec: &WindowSpec, scope: &Scope<'_>) -> Result<String, Diagnostic> {
+    fn window(&self, at: &Expr, spec: &WindowSpec, scope: &Scope<'_>, ordered: bool) -> Result<String, Diagnostic> {
         if spec.window_name.is_some() {
             return Err(self.refuse(at, "named windows are not translated"));
         }
@@ -260,6 +327,9 @@ impl Translator<'_> {
         }
         if !spec.order_by.is_empty() {
             parts.push(format!("ORDER BY {}", self.sort_keys(&spec.order_by, scope)?));
+        } else if ordered {
+            // All rows are as one there.
+            parts.push("ORDER BY NULL".to_owned());
         }
         if let Some(frame) = &spec.window_frame {
             parts.push(self.frame(at, frame)?);

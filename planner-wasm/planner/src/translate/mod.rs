@@ -13,15 +13,17 @@ mod scope;
 mod select;
 mod special;
 
-use crate::catalog::{Catalog, Collation};
+use crate::catalog::Catalog;
 use crate::dialect::DialectSheet;
 use crate::meaning::{Meaning, Writes};
 use crate::parse::COMPILED;
+use crate::ir::Residual;
 use crate::residual::Table;
 use crate::types::CanonicalType;
 use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
-use kind::Kind;
+use kind::{Form, Kind};
 use scope::Scope;
+pub use scope::folded;
 use crate::walk::{Watch, visit};
 use sqlparser::ast::{Expr, Ident, Query, TableFactor, Visit};
 use std::ops::ControlFlow;
@@ -42,7 +44,7 @@ impl Translation<'_> {
     ///
     /// # Errors
     /// `DVT003` at the first construct whose meaning cannot be kept.
-    pub fn text(&self) -> Result<String, Diagnostic> {
+    pub fn text(&self) -> Result<Residual, Diagnostic> {
         let unknown = |sheet: &DialectSheet, what: &str| {
             let message = format!("the dialect `{}` does not say {what}, so that `{}` cannot be translated into `{}`", sheet.name, self.model.name, self.compute.name);
             Diagnostic::error(Code::NotTranslatable, message).hint(format!("write the model in the compute's dialect and say config(dialect='{}')", self.compute.name))
@@ -50,7 +52,7 @@ impl Translation<'_> {
         let meaning = self.model.meaning.as_ref().ok_or_else(|| unknown(self.model, "what its constructs mean"))?;
         let writes = self.compute.compute.as_ref().ok_or_else(|| unknown(self.compute, "how it writes others' meanings"))?;
         let translator = Translator { of: self, meaning, writes, index: LineIndex::new(self.sql) };
-        translator.query(self.query, &Scope::default(), query::Place::Outermost).map(|said| said.sql)
+        translator.query(self.query, &Scope::default(), query::Place::Outermost).map(|rows| Residual { setup: writes.setup(&rows.sql), sql: rows.sql })
     }
 }
 
@@ -114,8 +116,24 @@ impl Translator<'_> {
         }
     }
 
+    /// The types of values that stand together: whole numbers of the text have the others' where the dialect adapts them.
+    fn adapted(&self, values: &[Said]) -> Vec<Kind> {
+        let bits = |v: &Said| match v.kind.canonical() {
+            Some(CanonicalType::Int(bits)) if v.number.is_none() => Some(bits),
+            _ => None,
+        };
+        let widest = values.iter().filter_map(bits).max().filter(|_| self.meaning.adapts);
+        let fits = |v: &Said| widest.is_some_and(|bits| v.number.is_some_and(|n| n.unsigned_abs() < 1 << (bits - 1)));
+        values.iter().map(|v| if fits(v) { widest.map_or(v.kind, |bits| Kind::of(CanonicalType::Int(bits))) } else { v.kind }).collect()
+    }
+
     /// As a value of its own type: numbers and truth values of the text get the type that they have in the dialect.
     fn typed(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+        if said.compared && !self.writes.has("truth") {
+            let kind = if self.meaning.truth { CanonicalType::Bool } else { self.meaning.whole.1 };
+            let sql = format!("CAST(CASE WHEN {0} THEN 1 WHEN NOT {0} THEN 0 END AS {1})", said.sql, self.type_name(at, kind)?);
+            return Ok(Said::new(sql, Kind::of(kind)));
+        }
         if said.compared && !self.meaning.truth {
             let kind = self.meaning.whole.1;
             return Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), Kind::of(kind)));
@@ -135,6 +153,8 @@ impl Translator<'_> {
         match (said.kind, kind) {
             (Kind::Literal, Kind::Of(wanted, _)) if wanted != CanonicalType::Text => self.adopt(at, said, wanted),
             (Kind::Null | Kind::Literal, _) => Ok(Said { kind, ..said }),
+            (Kind::Of(CanonicalType::Bool, _), _) if said.compared && !self.writes.has("truth") => self.typed(at, said),
+            (Kind::Of(CanonicalType::Decimal(..), _), Kind::Of(CanonicalType::Float(64), _)) => self.as_double(at, said),
             (Kind::Of(have, _), Kind::Of(wanted, _)) if have != wanted => {
                 Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, wanted)?), kind))
             }
@@ -144,9 +164,12 @@ impl Translator<'_> {
 
     /// Whether equal values are those with equal bytes.
     fn by_bytes(&self, kind: Kind) -> bool {
+        if kind.is_text() && !self.writes.has("equal text") {
+            return false;
+        }
         match kind {
             Kind::Literal => self.meaning.literals_binary,
-            Kind::Of(CanonicalType::Text, collation) => collation == Collation::Binary,
+            Kind::Of(CanonicalType::Text, form) => form == Form::Fixed,
             Kind::Of(CanonicalType::Json | CanonicalType::Interval, _) => false,
             Kind::Null | Kind::Of(..) => true,
         }

@@ -1,9 +1,8 @@
 //! Whole queries: WITH, set operations, order and limit.
 
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 use super::scope::{Column, Scope, folded};
 use super::{Said, Translator};
-use crate::catalog::Collation;
 use crate::meaning::Nulls;
 use crate::types::CanonicalType;
 use dvt_diagnostic::Diagnostic;
@@ -48,6 +47,7 @@ impl Translator<'_> {
                 let name = folded(&cte.alias.name, self.meaning.fold);
                 let names = self.renamed(&cte.alias, &mut rows.columns)?;
                 let how = match cte.materialized {
+                    Some(_) if !self.writes.has("materialized") => "",
                     None => "",
                     Some(CteAsMaterialized::Materialized) => "MATERIALIZED ",
                     Some(CteAsMaterialized::NotMaterialized) => "NOT MATERIALIZED ",
@@ -73,8 +73,10 @@ impl Translator<'_> {
                 (rows, order)
             }
         };
-        if let Some(order) = order {
-            rows.sql = format!("{} ORDER BY {order}", rows.sql);
+        match (order, &self.writes.any_order) {
+            (Some(order), _) => rows.sql = format!("{} ORDER BY {order}", rows.sql),
+            (None, Some(any)) if limited => rows.sql = format!("{} ORDER BY {any}", rows.sql),
+            _ => {}
         }
         if let Some(limit) = limit_clause {
             rows.sql.push_str(&self.limit(limit)?);
@@ -83,7 +85,7 @@ impl Translator<'_> {
             let plain = !fetch.with_ties && !fetch.percent;
             let rows_wanted = fetch.quantity.as_ref().map_or(Some("1".to_owned()), count).filter(|_| plain);
             let wanted = rows_wanted.ok_or_else(|| self.refuse(query, "this FETCH is not translated"))?;
-            rows.sql = format!("{} LIMIT {wanted}", rows.sql);
+            rows.sql = format!("{} {}", rows.sql, self.writes.paging[0].replace("{rows}", &wanted));
         }
         rows.sql = format!("{head}{}", rows.sql);
         Ok(rows)
@@ -93,6 +95,9 @@ impl Translator<'_> {
     pub(super) fn renamed(&self, alias: &sqlparser::ast::TableAlias, columns: &mut [Column]) -> Result<String, Diagnostic> {
         if alias.columns.is_empty() {
             return Ok(String::new());
+        }
+        if !self.writes.has("column aliases") {
+            return Err(self.refuse(alias, "the compute has no names of columns behind a relation's"));
         }
         if alias.columns.len() > columns.len() || alias.columns.iter().any(|c| c.data_type.is_some()) {
             return Err(self.refuse(alias, format!("`{}` names other columns than its query has", alias.name.value)));
@@ -113,7 +118,7 @@ impl Translator<'_> {
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 let word = match op {
                     SetOperator::Union => "UNION",
-                    SetOperator::Except => "EXCEPT",
+                    SetOperator::Except => self.writes.except.as_str(),
                     SetOperator::Intersect => "INTERSECT",
                     SetOperator::Minus => return Err(self.refuse(body, "MINUS is not translated")),
                 };
@@ -122,6 +127,9 @@ impl Translator<'_> {
                     SetQuantifier::Distinct | SetQuantifier::None => false,
                     _ => return Err(self.refuse(body, "matching columns by name is not translated")),
                 };
+                if all && *op != SetOperator::Union && !self.writes.has("all") {
+                    return Err(self.refuse(body, format!("the compute has no {word} ALL")));
+                }
                 let (a, b) = (self.body(left, outer)?, self.body(right, outer)?);
                 if a.columns.len() != b.columns.len() {
                     return Err(self.refuse(body, format!("the parts of {word} have {} and {} columns", a.columns.len(), b.columns.len())));
@@ -140,7 +148,7 @@ impl Translator<'_> {
                     }
                     columns.push(Column { kind: Some(kind), ..x });
                 }
-                Ok(Rows { sql: format!("({}) {word}{} ({})", a.sql, if all { " ALL" } else { "" }, b.sql), columns })
+                Ok(Rows { sql: format!("({}) {word}{} ({})", a.sql, if all { " ALL" } else { &self.writes.distinct_sets }, b.sql), columns })
             }
             SetExpr::Values(values) => self.values(values, outer),
             _ => Err(self.refuse(body, "this form of a query is not translated")),
@@ -148,6 +156,9 @@ impl Translator<'_> {
     }
 
     fn values(&self, values: &Values, outer: &Scope<'_>) -> Result<Rows, Diagnostic> {
+        if !self.writes.has("values") {
+            return Err(self.refuse(values, "the compute has no VALUES"));
+        }
         let mut kinds: Vec<Kind> = Vec::new();
         let mut said: Vec<Vec<Said>> = Vec::new();
         for row in &values.rows {
@@ -178,14 +189,14 @@ impl Translator<'_> {
             LimitClause::OffsetCommaLimit { offset, limit } => (Some(limit), Some(offset)),
             LimitClause::LimitOffset { .. } => return Err(self.refuse(self.of.query, "LIMIT BY is not translated")),
         };
-        let mut out = String::new();
-        for (word, value) in [("LIMIT", limit), ("OFFSET", offset)] {
-            if let Some(value) = value {
-                let n = count(value).ok_or_else(|| self.refuse(value, format!("{word} takes a plain number")))?;
-                out.push_str(&format!(" {word} {n}"));
-            }
-        }
-        Ok(out)
+        let number = |word: &str, value: Option<&Expr>| value.map(|v| count(v).ok_or_else(|| self.refuse(v, format!("{word} takes a plain number")))).transpose();
+        let form = match (number("LIMIT", limit)?, number("OFFSET", offset)?) {
+            (None, None) => return Ok(String::new()),
+            (Some(n), None) => self.writes.paging[0].replace("{rows}", &n),
+            (None, Some(m)) => self.writes.paging[1].replace("{offset}", &m),
+            (Some(n), Some(m)) => self.writes.paging[2].replace("{rows}", &n).replace("{offset}", &m),
+        };
+        Ok(format!(" {form}"))
     }
 
     /// Keys of ORDER BY over the output of a set operation.
@@ -232,6 +243,15 @@ impl Translator<'_> {
             Nulls::Low => !descending,
             Nulls::Last => false,
         });
+        if !self.writes.has("nulls order") {
+            let direction = if descending { "DESC" } else { "ASC" };
+            return match self.of.compute.null_order() {
+                Some(Nulls::Low) if first != descending => Ok(format!("{sql} {direction}")),
+                Some(Nulls::High) if first == descending => Ok(format!("{sql} {direction}")),
+                _ if !sql.bytes().all(|b| b.is_ascii_digit()) => Ok(format!("CASE WHEN {sql} IS NULL THEN {} END, {sql} {direction}", if first { "0 ELSE 1" } else { "1 ELSE 0" })),
+                _ => Err(self.refuse(&key.expr, "the compute cannot say where NULL stands in an order of numbered columns")),
+            };
+        }
         Ok(format!("{sql} {} NULLS {}", if descending { "DESC" } else { "ASC" }, if first { "FIRST" } else { "LAST" }))
     }
 
@@ -252,7 +272,7 @@ impl Translator<'_> {
 
     /// The type of a string that became a column.
     fn text(&self) -> Kind {
-        Kind::Of(CanonicalType::Text, if self.meaning.literals_binary { Collation::Binary } else { Collation::Unknown })
+        Kind::Of(CanonicalType::Text, if self.meaning.literals_binary { Form::Fixed } else { Form::Free })
     }
 
     /// A NULL or a string that becomes a column has the type text.
@@ -263,6 +283,10 @@ impl Translator<'_> {
                 Ok(Said::new(format!("CAST(NULL AS {text})"), Kind::of(CanonicalType::Text)))
             }
             (Kind::Literal, Place::Outermost | Place::Named) => Ok(Said::new(said.sql, self.text())),
+            (Kind::Of(CanonicalType::Bool, _), _) if said.compared && !self.writes.has("truth") => self.typed(at, said),
+            (Kind::Of(kind, _), Place::Outermost) if self.writes.inner.iter().any(|i| *i == kind.to_string()) || self.writes.name(kind).is_none() => {
+                Err(self.refuse(at, format!("the compute cannot give values of the type {kind}")))
+            }
             _ => self.typed(at, said),
         }
     }

@@ -1,6 +1,6 @@
 //! One SELECT: its relations, its conditions, its groups, its columns.
 
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 use super::query::{Place, Rows, output};
 use super::scope::{Column, Item, Scope, folded};
 use super::{Said, Translator};
@@ -8,11 +8,13 @@ use crate::catalog::Collation;
 use crate::derive::bare;
 use crate::residual::offset;
 use crate::types::CanonicalType;
+use crate::walk::{Watch, visit};
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, OrderBy, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Visit,
     TableFactor, TableWithJoins,
 };
+use std::ops::ControlFlow;
 
 /// A SELECT with what its ORDER BY may name.
 pub(super) struct Chosen<'a> {
@@ -50,12 +52,13 @@ impl Translator<'_> {
                 }
                 "DISTINCT ".to_owned()
             }
+            Some(Distinct::On(_)) if !self.writes.has("distinct on") => return Err(self.refuse(select, "the compute has no DISTINCT ON")),
             Some(Distinct::On(keys)) => {
                 let keys = keys.iter().map(|k| self.key(k, &scope, &columns)).collect::<Result<Vec<_>, _>>()?;
                 format!("DISTINCT ON ({}) ", keys.join(", "))
             }
         };
-        let from = if from.is_empty() { String::new() } else { format!(" FROM {}", from.join(", ")) };
+        let from = if from.is_empty() { self.writes.nowhere.clone() } else { format!(" FROM {}", from.join(", ")) };
         let sql = format!("SELECT {distinct}{}{from}{filter}{groups}{having}", items.join(", "));
         Ok(Chosen { rows: Rows { sql, columns }, scope, distinct: select.distinct.is_some() })
     }
@@ -104,6 +107,7 @@ impl Translator<'_> {
             JoinConstraint::None => return Err(self.refuse(join, format!("{word} without a condition"))),
             JoinConstraint::On(on) => format!(" ON {}", self.predicate(on, scope)?),
             JoinConstraint::Natural => return Err(self.refuse(join, "NATURAL joins are not translated: name the columns")),
+            JoinConstraint::Using(_) if !self.writes.has("using") => return Err(self.refuse(join, "the compute has no USING: use ON")),
             JoinConstraint::Using(names) => {
                 if matches!(word, "RIGHT JOIN" | "FULL JOIN") {
                     return Err(self.refuse(join, format!("{word} with USING is not translated: use ON and COALESCE")));
@@ -153,7 +157,7 @@ impl Translator<'_> {
                 };
                 let name = alias.as_ref().map_or(own, |a| folded(&a.name, self.meaning.fold));
                 let names = alias.as_ref().map_or(Ok(String::new()), |a| self.renamed(a, &mut columns))?;
-                let sql = format!("{written} AS {}{names}", self.quote(&name));
+                let sql = format!("{written}{}{}{names}", self.writes.relation_as, self.quote(&name));
                 self.add(factor, scope, Item { name, columns })?;
                 Ok(sql)
             }
@@ -163,7 +167,7 @@ impl Translator<'_> {
                 let mut rows = self.query(subquery, &sight, Place::Named)?;
                 let name = alias.as_ref().map_or_else(|| format!("dvt_derived_{}", scope.items.len()), |a| folded(&a.name, self.meaning.fold));
                 let names = alias.as_ref().map_or(Ok(String::new()), |a| self.renamed(a, &mut rows.columns))?;
-                let sql = format!("({}) AS {}{names}", rows.sql, self.quote(&name));
+                let sql = format!("({}){}{}{names}", rows.sql, self.writes.relation_as, self.quote(&name));
                 self.add(factor, scope, Item { name, columns: rows.columns })?;
                 Ok(sql)
             }
@@ -185,8 +189,12 @@ impl Translator<'_> {
         let columns = schema.into_iter().flat_map(|s| &s.columns);
         columns
             .map(|c| {
-                let collation = if c.canonical == Some(CanonicalType::Text) { c.collation } else { Collation::Binary };
-                Column { name: c.name.clone(), kind: c.canonical.map(|kind| Kind::Of(kind, collation)) }
+                let form = |kind| match kind {
+                    CanonicalType::Text => Form::from(c.collation),
+                    CanonicalType::Decimal(..) if c.collation == Collation::Loose => Form::Free,
+                    _ => Form::Fixed,
+                };
+                Column { name: c.name.clone(), kind: c.canonical.map(|kind| Kind::Of(kind, form(kind))) }
             })
             .collect()
     }
@@ -214,7 +222,9 @@ impl Translator<'_> {
                     columns.push(Column { name, kind: Some(said.kind) });
                 }
                 SelectItem::Wildcard(options) if bare(options) => {
-                    columns.extend(self.star(item, scope)?);
+                    let all = self.star(item, scope)?;
+                    self.given_out(item, &all, place)?;
+                    columns.extend(all);
                     items.push("*".to_owned());
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) if bare(options) => {
@@ -222,6 +232,7 @@ impl Translator<'_> {
                     let wanted = folded(ident, self.meaning.fold);
                     let found = scope.items.iter().find(|i| i.name.eq_ignore_ascii_case(&wanted));
                     let found = found.ok_or_else(|| self.refuse(&named(ident), format!("no relation here is called `{wanted}`")))?;
+                    self.given_out(item, &found.columns, place)?;
                     columns.extend(found.columns.iter().cloned());
                     items.push(format!("{}.*", self.quote(&found.name)));
                 }
@@ -229,6 +240,17 @@ impl Translator<'_> {
             }
         }
         Ok((items, columns))
+    }
+
+    /// Whether the compute can give columns of a `*`.
+    fn given_out(&self, at: &impl Visit, columns: &[Column], place: Place) -> Result<(), Diagnostic> {
+        for kind in columns.iter().filter_map(|c| c.kind?.canonical()) {
+            self.type_name(at, kind)?;
+            if place == Place::Outermost && self.writes.inner.iter().any(|i| *i == kind.to_string()) {
+                return Err(self.refuse(at, format!("the compute cannot give values of the type {kind}")));
+            }
+        }
+        Ok(())
     }
 
     /// The columns of a bare `*`: of the relations in their order, merged ones once.
@@ -258,8 +280,35 @@ impl Translator<'_> {
                 let keys = keys.iter().map(|k| self.key(k, scope, columns)).collect::<Result<Vec<_>, _>>()?;
                 Ok(format!(" GROUP BY {}", keys.join(", ")))
             }
+            GroupByExpr::All(modifiers) if modifiers.is_empty() => self.all_groups(select, columns),
             _ => Err(self.refuse(select, "this GROUP BY is not translated")),
         }
+    }
+
+    /// GROUP BY ALL: every output column that no aggregate is in, by its number.
+    fn all_groups(&self, select: &Select, columns: &[Column]) -> Result<String, Diagnostic> {
+        let mut keys = Vec::new();
+        if select.projection.len() != columns.len() {
+            return Err(self.refuse(select, "GROUP BY ALL of `*` is not translated: name the columns"));
+        }
+        for (i, (item, column)) in select.projection.iter().zip(columns).enumerate() {
+            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+                return Err(self.refuse(select, "GROUP BY ALL of `*` is not translated: name the columns"));
+            };
+            let mut seen = Aggregates { translator: self, found: false, nested: false };
+            visit(expr, &mut seen);
+            if seen.nested {
+                return Err(self.refuse(expr, "GROUP BY ALL over a subquery is not translated: name the keys"));
+            }
+            if !seen.found {
+                let kind = column.kind.unwrap_or(Kind::Null);
+                if !self.by_bytes(kind) {
+                    return Err(self.refuse(expr, format!("grouping by {} compares more than its bytes", kind.words())));
+                }
+                keys.push((i + 1).to_string());
+            }
+        }
+        Ok(if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) })
     }
 
     /// A grouping key: a column, the number or the name of an output column, an expression.
@@ -310,4 +359,34 @@ impl Translator<'_> {
 
 fn named(ident: &sqlparser::ast::Ident) -> Expr {
     Expr::Identifier(ident.clone())
+}
+
+/// Meanings that make one value of many rows; a call that the rules do not know was refused before.
+const AGGREGATES: [&str; 13] = [
+    "count_rows", "count_values", "sum_wide", "sum_float", "average_float", "average_of_integers", "average_of_decimals", "average_as_numeric", "least_value", "greatest_value", "every",
+    "any", "join_text",
+];
+
+/// Looks for aggregates in an expression.
+struct Aggregates<'a, 'b> {
+    translator: &'a Translator<'b>,
+    found: bool,
+    nested: bool,
+}
+
+impl Watch for Aggregates<'_, '_> {
+    fn pre_visit_query(&mut self, _: &sqlparser::ast::Query) -> ControlFlow<()> {
+        self.nested = true;
+        ControlFlow::Break(())
+    }
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && function.over.is_none()
+        {
+            let name = function.name.to_string().to_lowercase();
+            let means = |r: &crate::meaning::Rule| r.name.iter().any(|n| n.split(':').next() == Some(name.as_str())) && AGGREGATES.contains(&r.means.as_str());
+            self.found |= self.translator.meaning.rule.iter().any(means);
+        }
+        ControlFlow::Continue(())
+    }
 }

@@ -1,7 +1,7 @@
 //! Expressions with a syntax of their own: casts, typed literals, intervals, EXTRACT, SUBSTRING, TRIM, POSITION, LIKE.
 
 use super::function::Call;
-use super::kind::{Kind, as_decimal};
+use super::kind::{Form, Kind, as_decimal};
 use super::scope::Scope;
 use super::{Said, Translator};
 use crate::pushdown::literal;
@@ -22,7 +22,7 @@ impl Translator<'_> {
             }
             Expr::TypedString(typed) => {
                 let Value::SingleQuotedString(text) = &typed.value.value else { return Err(self.refuse(expr, "this literal is not translated")) };
-                let said = Said { string: Some(text.clone()), ..Said::new(format!("'{}'", text.replace('\'', "''")), Kind::Literal) };
+                let said = Said { string: Some(text.clone()), ..Said::new(self.writes.string(text), Kind::Literal) };
                 self.cast(expr, said, &typed.data_type)
             }
             Expr::Interval(interval) => self.interval(expr, interval),
@@ -72,9 +72,19 @@ impl Translator<'_> {
                         }
                     }
                 };
-                let escape = given.map_or(String::new(), |c| format!(" ESCAPE '{}'", c.to_string().replace('\'', "''")));
                 let not = if *negated { " NOT" } else { "" };
-                Ok(Said::truth(format!("({}{not} LIKE {}{escape})", said.sql, pattern.sql)))
+                let there = self.writes.like_escape;
+                let read = match &pattern.string {
+                    Some(text) => Some(escaped(text, given, there).ok_or_else(|| self.refuse(expr, "a pattern of LIKE that ends with its escape"))?),
+                    None => None,
+                };
+                let behind = match (there, given, read) {
+                    (None, None, _) => pattern.sql,
+                    (Some(_), _, Some(text)) => self.writes.string(&text),
+                    (Some(_), None, None) => return Err(self.refuse(expr, "LIKE of a pattern that is computed")),
+                    (_, Some(c), _) => format!("{} ESCAPE {}", pattern.sql, self.writes.string(&c.to_string())),
+                };
+                Ok(Said::truth(format!("({}{not} LIKE {behind})", said.sql)))
             }
             _ => Err(self.refuse(expr, format!("`{expr}` has no rule"))),
         }
@@ -126,7 +136,10 @@ impl Translator<'_> {
         let cast = match said.kind {
             Kind::Null => Said::new(format!("CAST(NULL AS {})", self.type_name(at, wanted)?), Kind::of(wanted)),
             Kind::Literal if wanted != CanonicalType::Text => self.adopt(at, said, wanted)?,
-            Kind::Of(have, _) if have == wanted && have != CanonicalType::Text => self.typed(at, said)?,
+            Kind::Of(have, form) if have == wanted && have != CanonicalType::Text => {
+                let said = self.typed(at, said)?;
+                Said { kind: Kind::Of(have, if numbers.is_empty() { form } else { Form::Fixed }), ..said }
+            }
             _ => {
                 let said = self.typed(at, said)?;
                 self.apply(at, "cast", vec![said], &Call { asked: Some(wanted), ..Call::default() })?
@@ -166,6 +179,43 @@ impl Translator<'_> {
         if !known {
             return Err(refused());
         }
-        Ok(Said::new(format!("INTERVAL '{}'", words.join(" ")), Kind::of(CanonicalType::Interval)))
+        if !self.writes.has("interval") {
+            return Err(self.refuse(at, "the compute has no such interval"));
+        }
+        let Some(template) = &self.writes.interval else {
+            return Ok(Said::new(format!("INTERVAL '{}'", words.join(" ")), Kind::of(CanonicalType::Interval)));
+        };
+        let (mut months, mut days, mut seconds) = (0_i64, 0_i64, 0_i64);
+        for pair in words.chunks(2) {
+            let n = i64::from(pair[0].parse::<i32>().map_err(|_| refused())?);
+            match pair[1].trim_end_matches('s') {
+                "year" => months += 12 * n,
+                "month" => months += n,
+                "week" => days += 7 * n,
+                "day" => days += n,
+                "hour" => seconds += 3600 * n,
+                "minute" => seconds += 60 * n,
+                _ => seconds += n,
+            }
+        }
+        if [months, days].iter().any(|n| i32::try_from(*n).is_err()) {
+            return Err(refused());
+        }
+        let sql = [("{months}", months), ("{days}", days), ("{seconds}", seconds)].iter().fold(template.clone(), |sql, (hole, n)| sql.replace(hole, &n.to_string()));
+        Ok(Said::new(sql, Kind::of(CanonicalType::Interval)))
     }
+}
+
+/// A pattern of LIKE with another escape; None where it ends with its own.
+fn escaped(pattern: &str, given: Option<char>, there: Option<char>) -> Option<String> {
+    let (mut out, mut chars) = (String::new(), pattern.chars());
+    while let Some(c) = chars.next() {
+        let literal = Some(c) == given;
+        let c = if literal { chars.next()? } else { c };
+        if Some(c) == there || (literal && matches!(c, '%' | '_')) {
+            out.extend(there);
+        }
+        out.push(c);
+    }
+    Some(out)
 }

@@ -1,15 +1,19 @@
 //! The golden cases and the catalog that they are planned with.
 #![allow(dead_code)]
 
-use dvt_planner::catalog::{Catalog, Collation, ColumnSchema, RelationSchema};
+pub mod tables;
+
+use dvt_planner::catalog::{Catalog, RelationSchema};
 use dvt_planner::dialect::Sheets;
-use dvt_planner::ir::{FederatedPlan, Sink};
+use dvt_planner::ir::FederatedPlan;
 use dvt_planner::pushdown::verdict::Rules;
+use dvt_planner::reduce::{arrange, condition};
 use dvt_planner::{PlanRequest, RelationUse, plan_by};
-use dvt_project::{ComputeName, DialectName, RelationName, RelationRef, TargetName, UniqueId};
+use dvt_project::{ComputeName, DialectName, RelationRef, TargetName, UniqueId};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+pub use tables::root;
 
 /// One case of a Markdown file.
 pub struct Case {
@@ -19,6 +23,25 @@ pub struct Case {
     pub dialect: String,
     pub sql: String,
     pub expect: String,
+}
+
+impl Case {
+    /// The plan as the case expects it: what may wait for what is told in the files about that.
+    pub fn printed(&self, result: &Result<FederatedPlan, dvt_diagnostic::Diagnostic>) -> String {
+        let mut out = printed(result);
+        if let (true, Ok(plan)) = (self.file.file_stem().is_some_and(|n| n == "keys" || n == "shares"), result) {
+            for r in &plan.reductions {
+                let told = condition(r, ["1"].into_iter(), None).unwrap_or_else(|| "is not told of 1".to_owned());
+                let _ = writeln!(out, "{} may wait for {}.{}: {told}", r.scan, r.by, r.key);
+            }
+            for read in arrange(plan, &vec![None; plan.scans.len()]) {
+                if read.scans.len() > 1 {
+                    let _ = writeln!(out, "one read for {:?}: {}", read.scans, read.sql);
+                }
+            }
+        }
+        out
+    }
 }
 
 /// All cases, in the order of files and text.
@@ -47,56 +70,48 @@ fn block<'a>(case: &'a str, kind: &str) -> Option<&'a str> {
 }
 
 
-pub fn root() -> PathBuf {
-    PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..")
-}
-
-/// Relation, target, columns (`name type`, `~` after a text type for a loose collation, `!` for a type refused).
+/// Relation, target, columns as `tables::column` reads them.
 const RELATIONS: &[(&str, &str, &str)] = &[
     ("orders", "pg", "id int64, customer_id int64, status text, amount decimal(15,2), ordered date, note text~, weight float64, place!"),
     ("customers", "lite", "id int64, name text, country text~, active bool, since date, credit decimal(15,2)"),
     ("items", "duck", "order_id int64, sku text, qty int32, shipped timestamp"),
+    ("lines", "pg", "order_id int64, line int32, sku text, pieces int32, price decimal(15,2), returned date"),
+    ("stores", "pg", "id int64, region text, opened date"),
 ];
 
-fn reference(name: &str) -> RelationRef {
+/// Columns that are alike in no two rows.
+fn unique(relation: &str) -> Vec<Vec<String>> {
+    let names: &[&str] = match relation {
+        "orders" | "stores" => &["id"],
+        "lines" => &["order_id", "line"],
+        _ => return Vec::new(),
+    };
+    vec![names.iter().map(|n| (*n).to_owned()).collect()]
+}
+
+pub fn reference(name: &str) -> RelationRef {
     let (_, target, _) = RELATIONS.iter().find(|r| r.0 == name).unwrap();
-    let name = RelationName { database: None, schema: Some("main".into()), identifier: name.into() };
-    RelationRef { target: TargetName::from(*target), name }
+    tables::relation(target, Some("main"), name)
 }
 
-fn catalog() -> Catalog {
-    let mut catalog = Catalog::default();
-    for (name, _, columns) in RELATIONS {
-        let columns = columns
-            .split(", ")
-            .map(|c| {
-                let refused = c.ends_with('!');
-                let loose = c.ends_with('~');
-                let (name, kind) = c.trim_end_matches(['!', '~']).split_once(' ').unwrap_or((c.trim_end_matches('!'), "point"));
-                ColumnSchema {
-                    name: name.into(),
-                    native: kind.into(),
-                    canonical: (!refused).then(|| kind.parse().unwrap()),
-                    refused: None,
-                    collation: if loose { Collation::Loose } else { Collation::Binary },
-                }
-            })
-            .collect();
-        catalog.insert(reference(name), RelationSchema { columns, rows: None, bytes: None });
-    }
-    catalog
+/// What the cases read; `rows`: estimates of some.
+pub fn relations(rows: &[(&str, u64)]) -> Vec<(RelationRef, RelationSchema)> {
+    let schema = |name: &str, columns: &str| {
+        let rows = rows.iter().find(|r| r.0 == name).map(|r| r.1);
+        RelationSchema { rows, unique: unique(name), ..tables::schema(columns) }
+    };
+    RELATIONS.iter().map(|(name, _, columns)| (reference(name), schema(name, columns))).collect()
 }
 
-fn sheets() -> Sheets {
-    let mut sheets = Sheets::default();
-    for product in ["sqlite", "duckdb", "postgres"] {
-        let path = root().join("plugins/adapters").join(product).join("dialect.toml");
-        sheets.add(&std::fs::read_to_string(path).unwrap()).unwrap();
-    }
-    sheets
+/// As `relations`.
+pub fn catalog(rows: &[(&str, u64)]) -> Catalog {
+    tables::catalog_of(relations(rows))
 }
 
-fn dialect_of(target: &TargetName) -> Option<DialectName> {
+/// What the cases' sources speak.
+pub const SHEETS: [&str; 3] = ["adapters/sqlite/dialect.toml", "adapters/duckdb/dialect.toml", "adapters/postgres/dialect.toml"];
+
+pub fn dialect_of(target: &TargetName) -> Option<DialectName> {
     Some(DialectName::from(match target.as_str() {
         "pg" => "postgres",
         "lite" => "sqlite",
@@ -105,31 +120,20 @@ fn dialect_of(target: &TargetName) -> Option<DialectName> {
 }
 
 /// Read once: the mutants plan every case dozens of times.
-static SHEETS: OnceLock<Sheets> = OnceLock::new();
+static READ_SHEETS: OnceLock<Sheets> = OnceLock::new();
 static CATALOG: OnceLock<Catalog> = OnceLock::new();
 
 pub fn planned(template: &str, dialect: &str, no_pushdown: bool, rules: &Rules) -> Result<FederatedPlan, dvt_diagnostic::Diagnostic> {
-    let mut sql = String::new();
-    let mut relations: Vec<RelationUse> = Vec::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').unwrap();
-        sql.push_str(before);
-        let start = sql.len();
-        let _ = write!(sql, "\"main\".\"{name}\"");
-        let range = start..sql.len();
-        match relations.iter_mut().find(|r| r.relation == reference(name)) {
-            Some(known) => known.at.push(range),
-            None => relations.push(RelationUse { relation: reference(name), at: vec![range] }),
-        }
-        rest = after;
-    }
-    sql.push_str(rest);
-    let sink = Sink {
-        target: TargetName::from("wh"),
-        relation: RelationName { database: None, schema: None, identifier: "m".into() },
-        materialized: "table".into(),
-    };
+    planned_in(CATALOG.get_or_init(|| catalog(&[])), template, dialect, no_pushdown, rules)
+}
+
+/// The text of a case, and where its relations stand.
+pub fn filled(template: &str) -> (String, Vec<RelationUse>) {
+    tables::filled(template, |name| format!("\"main\".\"{name}\""), reference)
+}
+
+pub fn planned_in(catalog: &Catalog, template: &str, dialect: &str, no_pushdown: bool, rules: &Rules) -> Result<FederatedPlan, dvt_diagnostic::Diagnostic> {
+    let (sql, relations) = filled(template);
     let request = PlanRequest {
         unique_id: &UniqueId::from("model.p.m"),
         sql: &sql,
@@ -138,9 +142,9 @@ pub fn planned(template: &str, dialect: &str, no_pushdown: bool, rules: &Rules) 
         compute: &ComputeName::from("default"),
         compute_dialect: &DialectName::from("duckdb"),
         target_dialect: &dialect_of,
-        sheets: SHEETS.get_or_init(sheets),
-        catalog: CATALOG.get_or_init(catalog),
-        sink,
+        sheets: READ_SHEETS.get_or_init(|| tables::sheets_of(SHEETS)),
+        catalog,
+        sink: tables::sink("wh"),
         no_pushdown,
     };
     plan_by(&request, rules)
@@ -159,7 +163,8 @@ pub fn printed(result: &Result<FederatedPlan, dvt_diagnostic::Diagnostic>) -> St
             for s in &plan.scans {
                 let _ = writeln!(out, "{} <- {}", s.source, s.sql);
                 for p in &s.pushed {
-                    let _ = writeln!(out, "  {:?}: {}", p.class, p.sql);
+                    let once = if p.settled { ", not asked again" } else { "" };
+                    let _ = writeln!(out, "  {:?}{once}: {}", p.class, p.sql);
                 }
                 for k in &s.kept {
                     let _ = writeln!(out, "  kept: {} ({})", k.sql, k.reason);

@@ -1,11 +1,11 @@
 //! `manifest.json` v12.
 
+use super::node::{ConfigDocument, NodeDocument, columns};
 use super::{ArtifactMeta, render_relation};
 use crate::generic_test::md5_hex;
 use crate::names::UniqueId;
-use crate::node::{ColumnProperties, DocBlock, Exposure, MacroDef, Manifest, Node, RefCall, ResourceType, SourceTable};
+use crate::node::{DocBlock, Exposure, MacroDef, Manifest, Node, RefCall, SourceTable};
 use crate::resource::{Described, DescribedType, Fixture, Group, UnitTest};
-use indexmap::IndexMap;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ pub struct ManifestDocument<'a> {
 impl Serialize for ManifestDocument<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { manifest, compiled, meta } = *self;
-        let writer = Writer { manifest, compiled, meta };
+        let writer = Writer { manifest, compiled, meta, created_at: meta.created_at() };
         let (parents, children) = writer.maps();
         let mut out = serializer.serialize_map(None)?;
         out.serialize_entry("metadata", &writer.metadata())?;
@@ -55,7 +55,7 @@ impl Serialize for ManifestDocument<'_> {
         out.serialize_entry("saved_queries", &Each(&manifest.saved_queries, |_: &UniqueId, d: &Described| described_json(d)))?;
         out.serialize_entry("semantic_models", &Each(&manifest.semantic_models, |_: &UniqueId, d: &Described| described_json(d)))?;
         out.serialize_entry("unit_tests", &Each(&manifest.unit_tests, |_: &UniqueId, t: &UnitTest| unit_test_json(t)))?;
-        out.serialize_entry("functions", &Each(&manifest.functions, |_: &UniqueId, n: &Node| writer.node(n)))?;
+        out.serialize_entry("functions", &Functions(&writer))?;
         out.end()
     }
 }
@@ -67,7 +67,15 @@ impl Serialize for Nodes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let m = self.0.manifest;
         let orphaned = m.disabled.iter().filter(|(_, n)| n.orphaned);
-        serializer.collect_map(m.nodes.iter().chain(&m.operations).chain(orphaned).map(|(id, n)| (id, self.0.node(n))))
+        serializer.collect_map(m.nodes.iter().chain(&m.operations).chain(orphaned).map(|(id, n)| (id, NodeDocument(self.0, n))))
+    }
+}
+
+struct Functions<'a>(&'a Writer<'a>);
+
+impl Serialize for Functions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.manifest.functions.iter().map(|(id, n)| (id, NodeDocument(self.0, n))))
     }
 }
 
@@ -80,10 +88,11 @@ impl<K: Serialize, T, F: Fn(&K, &T) -> Value> Serialize for Each<'_, K, T, F> {
     }
 }
 
-struct Writer<'a> {
-    manifest: &'a Manifest,
-    compiled: &'a BTreeMap<UniqueId, CompiledNode>,
+pub(super) struct Writer<'a> {
+    pub(super) manifest: &'a Manifest,
+    pub(super) compiled: &'a BTreeMap<UniqueId, CompiledNode>,
     meta: ArtifactMeta<'a>,
+    pub(super) created_at: f64,
 }
 
 impl Writer<'_> {
@@ -131,104 +140,10 @@ impl Writer<'_> {
         (parents, children)
     }
 
-    fn relation_name(&self, node: &Node) -> Option<String> {
+    pub(super) fn relation_name(&self, node: &Node) -> Option<String> {
         let facts = self.meta.input.adapters.get(node.adapter.as_str());
         let quoting = node.config.get("quoting").and_then(Value::as_object);
         node.relation.as_ref().map(|r| render_relation(r, facts, quoting))
-    }
-
-    fn node(&self, node: &Node) -> Value {
-        let generic = node.test.as_ref().filter(|t| t.generic.is_some());
-        let own = self.manifest.targets.get(&node.target);
-        let named = node.relation.as_ref();
-        let schema = named.and_then(|r| r.schema.clone()).or_else(|| node.schema.clone()).or_else(|| own.map(|t| t.schema.clone())).unwrap_or_default();
-        let database = named.map_or_else(|| node.database.clone(), |r| r.database.clone()).or_else(|| own.and_then(|t| t.database.clone()));
-        let raw = if node.resource_type == ResourceType::Snapshot { node.raw_code.as_str() } else { node.raw_code.trim() };
-        let docs = node.config.get("docs").filter(|d| d.is_object()).cloned().unwrap_or_else(|| json!({"show": true, "node_color": null}));
-        let algorithm = if node.checksum.is_empty() || generic.is_some() {
-            "none"
-        } else if node.checksum == node.path {
-            "path"
-        } else {
-            "sha256"
-        };
-        let checksum = if algorithm == "none" { "" } else { &node.checksum };
-        let Value::Object(mut out) = json!({
-            "database": database, "schema": schema, "name": node.name, "resource_type": node.resource_type.as_str(),
-            "package_name": node.package, "path": short_path(node), "original_file_path": node.path,
-            "unique_id": node.unique_id, "fqn": node.fqn, "alias": node.alias,
-            "checksum": {"name": algorithm, "checksum": checksum},
-            "config": config(&node.config), "tags": node.tags, "description": node.description, "columns": columns(&node.columns),
-            "meta": node.meta, "group": self.group(node), "docs": docs,
-            "patch_path": node.patch_path, "build_path": null, "unrendered_config": &*node.unrendered_config,
-            "relation_name": self.relation_name(node), "raw_code": raw, "doc_blocks": node.doc_blocks, "created_at": self.meta.created_at(),
-        }) else {
-            return Value::Null;
-        };
-        if node.resource_type == ResourceType::Seed {
-            out.insert("root_path".into(), json!(self.manifest.root_path));
-            out.insert("depends_on".into(), json!({"macros": node.depends_on.macros}));
-            return Value::Object(out);
-        }
-        let refs: Vec<Value> = node.refs.iter().map(|r| json!({"name": r.name, "package": r.package, "version": r.version})).collect();
-        let sources: Vec<Value> = node.sources.iter().map(|(s, t)| json!([s, t])).collect();
-        out.insert("language".into(), json!(node.language));
-        out.insert("refs".into(), Value::Array(refs));
-        out.insert("sources".into(), Value::Array(sources));
-        out.insert("metrics".into(), json!(node.metrics));
-        out.insert("functions".into(), json!([]));
-        out.insert("depends_on".into(), json!({"macros": node.depends_on.macros, "nodes": node.depends_on.nodes}));
-        self.compilation(node, &mut out);
-        let contract = node.config.get("contract");
-        let flag = |key: &str, usual: bool| contract.and_then(|c| c.get(key)).and_then(Value::as_bool).unwrap_or(usual);
-        let facts = node.facts();
-        let checksum = &facts.contract_checksum;
-        out.insert("contract".into(), json!({"enforced": flag("enforced", false), "alias_types": flag("alias_types", true), "checksum": checksum}));
-        match node.resource_type {
-            ResourceType::Model => {
-                out.insert("access".into(), json!(node.access()));
-                out.insert("constraints".into(), json!(facts.constraints));
-                out.insert("version".into(), json!(facts.version));
-                out.insert("latest_version".into(), json!(facts.latest_version));
-                out.insert("deprecation_date".into(), json!(facts.deprecation_date));
-                out.insert("primary_key".into(), json!(facts.primary_key));
-                out.insert("time_spine".into(), json!(facts.time_spine));
-            }
-            ResourceType::Test => {
-                if let Some(facts) = generic {
-                    out.insert("column_name".into(), json!(facts.column));
-                    out.insert("file_key_name".into(), json!(facts.file_key));
-                    // dbt names nodes here, not sources.
-                    let known = |id: &&UniqueId| self.manifest.nodes.contains_key(*id) || self.manifest.disabled.contains_key(*id);
-                    let attached = facts.attached.as_ref().filter(known);
-                    out.insert("attached_node".into(), json!(attached));
-                    out.insert("test_metadata".into(), json!({"name": facts.generic, "kwargs": facts.kwargs, "namespace": facts.namespace}));
-                }
-            }
-            ResourceType::Operation => {
-                out.insert("index".into(), json!(node.index));
-            }
-            ResourceType::Function => {
-                out.insert("arguments".into(), json!(facts.arguments));
-                out.insert("returns".into(), json!(facts.returns));
-                out.insert("overloads".into(), json!([]));
-            }
-            ResourceType::Seed | ResourceType::Snapshot | ResourceType::Analysis => {}
-        }
-        Value::Object(out)
-    }
-
-    fn compilation(&self, node: &Node, out: &mut Map<String, Value>) {
-        let Some(compiled) = self.compiled.get(&node.unique_id) else {
-            out.insert("compiled_path".into(), Value::Null);
-            return;
-        };
-        let ctes: Vec<Value> = compiled.extra_ctes.iter().map(|(id, sql)| json!({"id": id, "sql": sql})).collect();
-        out.insert("compiled_path".into(), json!(compiled.path));
-        out.insert("compiled".into(), json!(true));
-        out.insert("compiled_code".into(), json!(compiled.code));
-        out.insert("extra_ctes_injected".into(), json!(true));
-        out.insert("extra_ctes".into(), Value::Array(ctes));
     }
 
     fn source(&self, source: &SourceTable) -> Value {
@@ -246,25 +161,25 @@ impl Writer<'_> {
             "quoting": quoting, "loaded_at_field": source.loaded_at_field, "loaded_at_query": source.loaded_at_query,
             "freshness": source.config.get("freshness"), "external": source.external.as_ref().map(external),
             "description": source.description, "columns": columns(&source.columns), "meta": source.meta, "source_meta": source.source_meta,
-            "tags": source.tags, "config": config(&source.config), "patch_path": null, "unrendered_config": &*source.unrendered_config,
-            "relation_name": name, "created_at": self.meta.created_at(), "unrendered_database": source.written.0, "unrendered_schema": source.written.1,
+            "tags": source.tags, "config": ConfigDocument(&source.config), "patch_path": null, "unrendered_config": &*source.unrendered_config,
+            "relation_name": name, "created_at": self.created_at, "unrendered_database": source.written.0, "unrendered_schema": source.written.1,
             "doc_blocks": source.doc_blocks
         })
     }
 
     /// A test belongs to the group of what it is declared on.
-    fn group(&self, node: &Node) -> Option<String> {
+    pub(super) fn group<'n>(&'n self, node: &'n Node) -> Option<&'n str> {
         let m = self.manifest;
         let attached = node.test.as_ref().filter(|t| t.generic.is_some()).and_then(|t| t.attached.as_ref());
         let owner = attached.and_then(|id| m.nodes.get(id).or_else(|| m.disabled.get(id)));
-        node.group().or_else(|| owner.and_then(Node::group)).map(str::to_owned)
+        node.group().or_else(|| owner.and_then(Node::group))
     }
 
     fn group_map(&self) -> BTreeMap<&str, Vec<&UniqueId>> {
         let m = self.manifest;
         let mut out: BTreeMap<&str, Vec<&UniqueId>> = m.groups.values().map(|g| (g.name.as_str(), Vec::new())).collect();
         for node in m.nodes.values().chain(m.disabled.values().filter(|n| n.orphaned)) {
-            if let Some(list) = self.group(node).and_then(|g| out.get_mut(g.as_str())) {
+            if let Some(list) = self.group(node).and_then(|g| out.get_mut(g)) {
                 list.push(&node.unique_id);
             }
         }
@@ -280,26 +195,12 @@ impl Writer<'_> {
         let m = self.manifest;
         let mut out: BTreeMap<&UniqueId, Vec<Value>> = BTreeMap::new();
         let mut put = |id, value| out.entry(id).or_default().push(value);
-        m.disabled.iter().filter(|(_, n)| !n.orphaned).for_each(|(id, n)| put(id, self.node(n)));
+        m.disabled.iter().filter(|(_, n)| !n.orphaned).for_each(|(id, n)| put(id, json!(NodeDocument(self, n))));
         m.disabled_sources.iter().for_each(|(id, s)| put(id, self.source(s)));
         m.disabled_exposures.iter().for_each(|(id, e)| put(id, exposure_json(e)));
         m.disabled_unit_tests.iter().for_each(|(id, t)| put(id, unit_test_json(t)));
         m.disabled_described.iter().for_each(|(id, d)| put(id, described_json(d)));
         out
-    }
-}
-
-/// dbt's `path`: below the resource folder; for generic tests the file of the compiled test.
-fn short_path(node: &Node) -> String {
-    if let Some(name) = node.test_file() {
-        return name;
-    }
-    let below = node.path.get(node.below as usize..).unwrap_or(&node.path);
-    match node.resource_type {
-        ResourceType::Operation => format!("hooks/{}.sql", node.name),
-        ResourceType::Analysis => format!("analysis/{below}"),
-        ResourceType::Snapshot if !below.ends_with(".sql") => format!("{}.sql", node.name),
-        _ => below.to_owned(),
     }
 }
 
@@ -313,34 +214,6 @@ fn external(given: &Value) -> Value {
         ["location", "file_format", "row_format", "tbl_properties", "partitions"].iter().map(|k| ((*k).to_owned(), Value::Null)).collect();
     out.extend(given.clone());
     Value::Object(out)
-}
-
-/// The config as the schema takes it: hooks without dvt's own `connection`.
-fn config(config: &Map<String, Value>) -> Value {
-    let mut out = config.clone();
-    for key in ["pre-hook", "post-hook"] {
-        if let Some(Value::Array(hooks)) = out.get_mut(key) {
-            for hook in hooks.iter_mut().filter_map(Value::as_object_mut) {
-                hook.retain(|k, _| matches!(k.as_str(), "sql" | "transaction" | "index"));
-            }
-        }
-    }
-    Value::Object(out)
-}
-
-fn columns(columns: &IndexMap<String, ColumnProperties>) -> Value {
-    let one = |(name, c): (&String, &ColumnProperties)| {
-        let mut value = json!({
-            "name": c.name, "description": c.description, "meta": c.meta, "data_type": c.data_type, "constraints": c.constraints,
-            "quote": c.quote, "config": {"meta": c.meta, "tags": c.tags}, "tags": c.tags, "granularity": null, "dimension": null,
-            "entity": null, "doc_blocks": c.doc_blocks
-        });
-        for (key, extra) in &c.extra {
-            value[key] = extra.clone();
-        }
-        (name.clone(), value)
-    };
-    Value::Object(columns.iter().map(one).collect())
 }
 
 fn macro_json(m: &MacroDef) -> Value {

@@ -3,6 +3,7 @@
 //! Every value is given; nothing here reads a clock. Not here: writing files, `catalog.json`, `sources.json`.
 
 mod manifest;
+mod node;
 mod run_results;
 mod semantic;
 
@@ -69,20 +70,19 @@ fn epoch(text: &str) -> Option<f64> {
 
 /// A relation as dbt prints it: parts quoted by the adapter's default or by `quoting` (a config).
 pub fn render_relation(relation: &RelationName, facts: Option<&AdapterFacts>, quoting: Option<&Map<String, Value>>) -> String {
-    let fallback = AdapterFacts { quote: ("\"".to_owned(), "\"".to_owned()), quoting: (true, true, true), ..AdapterFacts::default() };
-    let facts = facts.unwrap_or(&fallback);
-    let (open, close) = &facts.quote;
+    let (open, close) = facts.map_or(("\"", "\""), |f| (f.quote.0.as_str(), f.quote.1.as_str()));
+    let usual = facts.map_or((true, true, true), |f| f.quoting);
     let part = |text: &str, key: &str, usual: bool| {
         let quoted = quoting.and_then(|q| q.get(key)).and_then(Value::as_bool).unwrap_or(usual);
-        if quoted { format!("{open}{}{close}", text.replace(close.as_str(), &close.repeat(2))) } else { text.to_owned() }
+        if quoted { format!("{open}{}{close}", text.replace(close, &close.repeat(2))) } else { text.to_owned() }
     };
     let mut parts = Vec::new();
     if let Some(database) = &relation.database {
-        parts.push(part(database, "database", facts.quoting.0));
+        parts.push(part(database, "database", usual.0));
     }
     if let Some(schema) = &relation.schema {
-        parts.push(part(schema, "schema", facts.quoting.1));
+        parts.push(part(schema, "schema", usual.1));
     }
-    parts.push(part(&relation.identifier, "identifier", facts.quoting.2));
+    parts.push(part(&relation.identifier, "identifier", usual.2));
     parts.join(".")
 }

@@ -27,6 +27,8 @@ const VERSION_KEYS: [&str; 13] = [
 /// Old top-level keys that are configs now.
 const FOLDED: [&str; 7] = ["tags", "meta", "docs", "access", "group", "enabled", "contract"];
 
+/// What is kept as written; a copy of every entry would be most of what a large project's properties weigh.
+const RAW: [&str; 3] = ["arguments", "returns", "time_spine"];
 /// Of these dbt 1.12 says that they moved below `config`.
 const MOVED: [&str; 5] = ["tags", "meta", "docs", "group", "access"];
 
@@ -38,7 +40,7 @@ impl Reader<'_> {
         let name = self.name(map, &entry.span, section)?;
         self.unknown_keys(map, &ENTRY_KEYS, &format!("`{name}`"));
         let span = map.get("name").map_or(&entry.span, |y| &y.span).clone();
-        let Value::Object(raw) = entry.to_json() else { return Ok(()) };
+        let raw = RAW.iter().filter_map(|k| Some(((*k).to_owned(), map.get(k)?.to_json()))).collect();
         if kind == PatchKind::Snapshot {
             self.yaml_snapshot(map, &name, out)?;
         }

@@ -83,7 +83,7 @@ pub struct Patch {
     pub deprecation_date: Option<String>,
     /// Model-level constraints in dbt's full form.
     pub constraints: Vec<Value>,
-    /// The entry as JSON, as written (arguments of macros, snapshot `relation`).
+    /// Arguments of macros and functions, what functions return, time spines: as written.
     pub raw: Map<String, Value>,
 }
 

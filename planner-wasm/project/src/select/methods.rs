@@ -23,7 +23,10 @@ impl Chooser<'_> {
         let node = |r: &Resource<'_>| self.manifest.nodes.contains_key(r.id);
         let access = |r: &Resource<'_>| self.manifest.nodes.get(r.id).map(|n| n.access().to_owned());
         Ok(match c.method.as_str() {
-            "fqn" => self.keep(|r| !r.is_source() && (in_fqn(r.fqn, value, r.versioned) || r.fqn.get(1..).is_some_and(|f| in_fqn(f, value, r.versioned)))),
+            "fqn" => {
+                let wanted = Fqn::new(value);
+                self.keep(|r| !r.is_source() && (wanted.holds(r.fqn, r.versioned) || r.fqn.get(1..).is_some_and(|f| wanted.holds(f, r.versioned))))
+            }
             "tag" => self.keep(|r| r.tags.iter().any(|t| glob.is(t))),
             "group" => self.keep(|r| (node(r) || r.kind == "metric") && r.group.is_some_and(|g| glob.is(g))),
             "access" => self.keep(|r| r.kind == "model" && access(r).as_deref() == Some(value)),
@@ -162,34 +165,44 @@ impl Chooser<'_> {
 }
 
 /// A leaf's name, or the start of the fqn (dots in names count as steps); a pattern must cover all the rest.
-fn in_fqn(fqn: &[String], wanted: &str, versioned: bool) -> bool {
-    let Some(leaf) = fqn.last() else { return false };
-    let name = if versioned { fqn.len().checked_sub(2).map_or(leaf, |i| &fqn[i]) } else { leaf };
-    if name == wanted {
-        return true;
+struct Fqn<'a> {
+    wanted: &'a str,
+    words: Vec<&'a str>,
+    /// Which word is the first with a wildcard, and the pattern from there on. Made once: there are as many fqns as nodes.
+    rest: Option<(usize, Glob)>,
+}
+
+impl<'a> Fqn<'a> {
+    fn new(wanted: &'a str) -> Self {
+        let words: Vec<&str> = wanted.split('.').collect();
+        let first = words.iter().position(|w| w.contains(['*', '?', '[', ']']));
+        let rest = first.map(|i| (i, Glob::new(&words[i..].join("."))));
+        Self { wanted, words, rest }
     }
-    let words: Vec<&str> = wanted.split('.').collect();
-    if versioned {
-        let tail = |parts: &[&str]| parts[parts.len().saturating_sub(2)..].join("_");
-        let own: Vec<&str> = fqn.iter().map(String::as_str).collect();
-        if tail(&own) == tail(&words) {
+
+    fn holds(&self, fqn: &[String], versioned: bool) -> bool {
+        let Self { wanted, words, rest } = self;
+        let Some(leaf) = fqn.last() else { return false };
+        let name = if versioned { fqn.len().checked_sub(2).map_or(leaf, |i| &fqn[i]) } else { leaf };
+        if name == wanted {
             return true;
         }
-    }
-    let flat: Vec<&str> = fqn.iter().flat_map(|s| s.split('.')).collect();
-    if flat.len() < words.len() {
-        return false;
-    }
-    for (i, word) in words.iter().enumerate() {
-        if word.contains(['*', '?', '[', ']']) {
-            let rest = Glob::new(&words[i..].join("."));
-            return rest.is(&flat[i..].join(".")) || (!wanted.contains('.') && rest.is(name));
+        if versioned {
+            let tail = |parts: &[&str]| parts[parts.len().saturating_sub(2)..].join("_");
+            let own: Vec<&str> = fqn.iter().map(String::as_str).collect();
+            if tail(&own) == tail(words) {
+                return true;
+            }
         }
-        if flat[i] != *word {
+        let flat: Vec<&str> = fqn.iter().flat_map(|s| s.split('.')).collect();
+        if flat.len() < words.len() {
             return false;
         }
+        match rest {
+            Some((i, glob)) => flat[..*i] == words[..*i] && (glob.is(&flat[*i..].join(".")) || (!wanted.contains('.') && glob.is(name))),
+            None => flat[..words.len()] == words[..],
+        }
     }
-    true
 }
 
 /// Whether the config at `path` is `wanted`, or a list there holds it. Truth values may come as text.
@@ -232,13 +245,13 @@ fn compared(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::in_fqn;
+    use super::Fqn;
 
     #[test]
     fn names_starts_and_patterns_of_an_fqn() {
         let fqn: Vec<String> = ["shop", "marts", "core", "customers", "v2"].map(str::to_owned).to_vec();
         for (wanted, fits) in [("customers", true), ("customers.v2", true), ("customers_v2", true), ("customers_v1", false), ("shop.marts", true), ("shop.*", true), ("cust*", true), ("shop.m*", true), ("marts", false)] {
-            assert_eq!(in_fqn(&fqn, wanted, true), fits, "{wanted}");
+            assert_eq!(Fqn::new(wanted).holds(&fqn, true), fits, "{wanted}");
         }
     }
 }

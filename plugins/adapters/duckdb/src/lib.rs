@@ -58,7 +58,9 @@ impl Adapter for Duckdb {
   case when (select coalesce(bool_or(sql ilike '%collate%'), false) from duckdb_tables()) or current_setting('default_collation') <> ''
        then 'loose' else 'binary' end as collation,
   t.estimated_size as est_rows, cast(null as bigint) as est_bytes,
-  coalesce(t.comment, v.comment) as comment, c.comment as column_comment
+  coalesce(t.comment, v.comment) as comment, c.comment as column_comment,
+  (select string_agg(cast(k.constraint_index as varchar), ' ') from duckdb_constraints() k where k.database_oid = c.database_oid and k.schema_oid = c.schema_oid
+     and k.table_oid = c.table_oid and k.constraint_type in ('PRIMARY KEY', 'UNIQUE') and list_contains(k.constraint_column_names, c.column_name)) as unique_keys
 from duckdb_columns() c
 left join duckdb_tables() t using (database_oid, schema_oid, table_oid)
 left join duckdb_views() v on v.database_oid = c.database_oid and v.schema_oid = c.schema_oid and v.view_oid = c.table_oid

@@ -74,7 +74,8 @@ impl Adapter for Mysql {
   c.column_name as `column_name`, c.ordinal_position as `position`, c.column_type as `native_type`, c.is_nullable = 'YES' as `nullable`,
   case when c.collation_name is null then null when {BINARY} then 'binary' else 'loose' end as `collation`,
   t.table_rows as `est_rows`, t.data_length as `est_bytes`,
-  case when t.table_type <> 'VIEW' then nullif(t.table_comment, '') end as `comment`, nullif(c.column_comment, '') as `column_comment`
+  case when t.table_type <> 'VIEW' then nullif(t.table_comment, '') end as `comment`, nullif(c.column_comment, '') as `column_comment`,
+  case c.column_key when 'PRI' then 'primary' when 'UNI' then cast(c.ordinal_position as char) end as `unique_keys`
 from information_schema.tables t join information_schema.columns c on c.table_schema = t.table_schema and c.table_name = t.table_name
 where t.table_schema = {schema} and t.table_name = {name} and c.table_schema = {schema} and c.table_name = {name}",
                     name = literal_text(&r.identifier),

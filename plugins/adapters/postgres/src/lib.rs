@@ -49,10 +49,12 @@ impl Adapter for Postgres {
   case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end as kind,
   a.attname::text as column_name, a.attnum::int as position, format_type(a.atttypid, a.atttypmod) as native_type,
   not a.attnotnull as nullable,
-  case when a.attcollation = 0 then null when a.atttypid = 'bpchar'::regtype then 'loose' when co.collisdeterministic then 'binary' else 'loose' end as collation,
+  case when a.atttypid = 'numeric'::regtype and a.atttypmod = -1 then 'loose' when a.attcollation = 0 then null when a.atttypid = 'bpchar'::regtype then 'loose' when co.collisdeterministic then 'binary' else 'loose' end as collation,
   case when c.reltuples < 0 then null else c.reltuples::bigint end as est_rows,
   case when c.relkind in ('r', 'm') then pg_relation_size(c.oid) end as est_bytes,
-  pg_get_userbyid(c.relowner)::text as owner, obj_description(c.oid, 'pg_class') as comment, col_description(c.oid, a.attnum) as column_comment
+  pg_get_userbyid(c.relowner)::text as owner, obj_description(c.oid, 'pg_class') as comment, col_description(c.oid, a.attnum) as column_comment,
+  (select string_agg(i.indexrelid::text, ' ') from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid
+     and i.indpred is null and i.indexprs is null and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])) as unique_keys
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

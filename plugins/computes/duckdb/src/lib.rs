@@ -4,12 +4,17 @@ use dvt_plugin_sdk::{Compute, Failure, NativeType};
 
 pub struct Duckdb;
 
+/// Keys of an entry of computes.yml that mean nothing for an engine inside the host.
+const ENTRY: [&str; 2] = ["version", "master"];
 const SETTINGS: [&str; 3] = ["memory_limit", "threads", "temp_directory"];
 
 impl Compute for Duckdb {
     fn plan(config: &serde_json::Value) -> Result<(String, Vec<(String, String)>, String), Failure> {
         let mut settings = Vec::new();
         for (key, value) in config.as_object().into_iter().flatten() {
+            if ENTRY.contains(&key.as_str()) {
+                continue;
+            }
             if !SETTINGS.contains(&key.as_str()) {
                 return Err(Failure::new("DVT100", format!("`{key}` is no setting of this compute")).hint(format!("known settings: {}", SETTINGS.join(", "))));
             }
