@@ -11,7 +11,6 @@ use dvt_project::{Node, ResourceType, UniqueId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -81,17 +80,22 @@ impl Artifacts {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.unique_id.clone(), plan.clone());
     }
 
-    /// Written beside and renamed: a reader sees the old file or the new one. Nothing of it is held whole.
+    /// Written beside, under a name of its own since two runs of one project may end together, and renamed: a reader sees the old
+    /// file or the new one. Nothing of it is held whole.
     fn json(&self, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
         let path = self.folder.join(name);
-        let part = self.folder.join(format!("{name}.part"));
         let failed = |e: String| Diagnostic::error(Code::Artifact, format!("{} cannot be written: {e}", path.display()));
         std::fs::create_dir_all(&self.folder).map_err(|e| failed(e.to_string()))?;
-        let mut out = std::io::BufWriter::with_capacity(BUFFER, std::fs::File::create(&part).map_err(|e| failed(e.to_string()))?);
+        // `make_in` opens it with the permissions that files here have; a temporary file's own are its owner's alone.
+        let part = tempfile::Builder::new()
+            .prefix(&format!("{name}."))
+            .suffix(".part")
+            .make_in(&self.folder, |at| std::fs::File::create_new(at))
+            .map_err(|e| failed(e.to_string()))?;
+        let mut out = std::io::BufWriter::with_capacity(BUFFER, part);
         serde_json::to_writer(&mut out, value).map_err(|e| failed(e.to_string()))?;
-        out.flush().map_err(|e| failed(e.to_string()))?;
-        drop(out);
-        std::fs::rename(&part, &path).map_err(|e| failed(e.to_string()))
+        let part = out.into_inner().map_err(|e| failed(e.to_string()))?;
+        part.persist(&path).map(drop).map_err(|e| failed(e.error.to_string()))
     }
 
     pub fn manifest(&self, compiled: &BTreeMap<UniqueId, CompiledNode>) -> Result<(), Diagnostic> {

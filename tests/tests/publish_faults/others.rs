@@ -147,7 +147,12 @@ fn target_changes(product: &dyn Product, source: &Postgres, from: &Arc<Proxy>, p
             assert!(matches!(&rows_now, Ok(rows) if *rows == stage.after) || kept_out.is_none(), "{what}: {rows_now:?}");
             stage.nothing_left(&what);
             let found = if kept_out.is_some() { format!("{found}; dvt has the file, the other session is kept out") } else { found.to_owned() };
-            rows.push(vec![name.to_owned(), what.rsplit(": ").next().unwrap_or_default().to_owned(), how(&ended), found]);
+            // A model that appends reads its own table too, and nothing holds that read back: it comes before the other session or after it.
+            let told = match how(&ended).as_str() {
+                "DVT4001" | "DVT4009" if scenario.appends() && what.ends_with("drops the table") => "DVT4009, or DVT4001 where the model had not read its table yet".to_owned(),
+                told => told.to_owned(),
+            };
+            rows.push(vec![name.to_owned(), what.rsplit(": ").next().unwrap_or_default().to_owned(), told, found]);
         }
     }
 }

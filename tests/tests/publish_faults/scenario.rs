@@ -67,7 +67,7 @@ impl Scenario {
     pub fn is_seed(&self) -> bool {
         self.config.is_empty()
     }
-    fn appends(&self) -> bool {
+    pub fn appends(&self) -> bool {
         self.config.contains("'append'")
     }
 }
