@@ -95,6 +95,16 @@ fn classic(output: &str) {
         let said = world.dvt("p", &["build"]);
         assert_eq!(counts(&said), [28, 0, 0, 28], "{}", said.all());
     }
+    documented(&world, 8);
+}
+
+/// `docs generate` finds every relation that was built.
+fn documented(world: &World, least: usize) {
+    let said = world.dvt("p", &["docs", "generate"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let catalog: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(world.path("p/target/catalog.json")).unwrap()).unwrap();
+    let nodes = catalog["nodes"].as_object().unwrap();
+    assert!(nodes.len() >= least && nodes.values().all(|n| !n["columns"].as_object().unwrap().is_empty()), "{:?}", nodes.keys());
 }
 
 #[test]
@@ -149,6 +159,7 @@ fn of_2026(output: &str) {
     let [passed, failed, skipped, all] = counts(&said);
     // Saved queries are there and not run.
     assert!(failed == 0 && skipped == 0 && passed >= 43 && all >= passed, "{}", said.all());
+    documented(&world, 13);
 }
 
 #[test]
