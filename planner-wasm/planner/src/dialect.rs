@@ -280,6 +280,10 @@ impl DialectSheet {
     }
     pub fn quote(&self, identifier: &str) -> String {
         let (open, close) = &self.quote;
+        // Most names hold no quote, and there are many names.
+        if !identifier.contains(close.as_str()) {
+            return [open.as_str(), identifier, close.as_str()].concat();
+        }
         format!("{open}{}{close}", identifier.replace(close.as_str(), &close.repeat(2)))
     }
     pub fn render(&self, name: &RelationName) -> String {

@@ -27,19 +27,20 @@ pub fn read(sql: &str, sheet: &DialectSheet) -> Result<Read, Diagnostic> {
     Ok((query, tokens))
 }
 
-/// `kept`: where the tokens go, which the parser takes for itself.
+/// `kept`: where the tokens go once they are read.
 fn tokens_and_query(sql: &str, sheet: &DialectSheet, kept: Option<&mut Vec<TokenWithSpan>>) -> Result<Box<Query>, Diagnostic> {
     let dialect = sheet.sqlparser()?;
     let read = move || {
         let tokens = Tokenizer::new(dialect.as_ref(), sql).tokenize_with_location()?;
-        if let Some(kept) = kept {
-            kept.extend(tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).cloned());
-        }
         let mut parser = Parser::new(dialect.as_ref()).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens);
         // A query and nothing else: other statements are not even read.
         let query = parser.parse_query()?;
         while parser.consume_token(&Token::SemiColon) {}
         let next = parser.peek_token();
+        if let Some(kept) = kept {
+            *kept = parser.into_tokens();
+            kept.retain(|t| !matches!(t.token, Token::Whitespace(_)));
+        }
         Ok((query, next.token != Token::EOF, next.span.start))
     };
     let (query, more, rest) = read().map_err(|e| match e {

@@ -19,6 +19,9 @@ use dvt_planner::pushdown::verdict::Rules;
 use split::World;
 use std::path::PathBuf;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Two databases of one server: customers and their orders here, what is delivered and by whom there.
 const PLACEMENT: [&str; 8] = ["pg", "pg", "pg", "pg", "pg2", "pg2", "pg2", "pg2"];
 
