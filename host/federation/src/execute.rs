@@ -12,6 +12,7 @@ use crate::outside::{self, Outer};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use dvt_diagnostic::{Code, Diagnostic};
+use dvt_engine::cluster::Tasks;
 use dvt_engine::{
     BatchSink, Compute, ComputeSettings, Connection, DescribedColumn, EngineError, ErrorKind, ReadCount, Reads, Stop, StreamSender, batch_bytes,
 };
@@ -48,6 +49,8 @@ pub trait Progress: Sync {
     fn read(&self, _source: &TargetName, _rows: u64, _bytes: u64) {}
     /// `rows` more of the result.
     fn produced(&self, _rows: u64) {}
+    /// How far a compute outside the host is.
+    fn tasks(&self, _tasks: Tasks) {}
 }
 
 /// Tells nobody.
@@ -256,7 +259,11 @@ fn federated(
     if let Some(types) = context.types {
         let described = compute.describe(&residual.sql).map_err(compute_error)?;
         let canonical = types.canonical(Origin::Compute(&plan.compute), &described)?;
-        let columns = described.into_iter().zip(canonical).map(|(d, canonical)| ResultColumn { name: d.name, canonical });
+        let columns = described.into_iter().zip(canonical).map(|(d, canonical)| {
+            // A type that the engine has no name for, where its own has the same form.
+            let passed = residual.passed(&d.name).filter(|kind| canonical.is_some_and(|told| arrow_type(told) == arrow_type(*kind)));
+            ResultColumn { name: d.name, canonical: passed.or(canonical) }
+        });
         wanted = sink.columns(columns.collect()).is_ok();
     }
     if !wanted {

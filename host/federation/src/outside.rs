@@ -15,7 +15,7 @@ use crate::staging::drop_table;
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_engine::cluster::{ClusterError, ClusterSession, Job, Read, ReadColumn, Tasks, Write, WriteColumn, Written};
+use dvt_engine::cluster::{ClusterError, ClusterSession, Job, Read, ReadColumn, Write, WriteColumn, Written};
 use dvt_engine::{Connection, Exchange, ReadCount, Stop, batch_bytes, read_parquet, write_parquet};
 use dvt_planner::ir::{FederatedPlan, RemoteScan, Residual};
 use dvt_planner::types::CanonicalType;
@@ -45,8 +45,6 @@ pub trait Outer: Sync {
     fn explain(&self, error: &ClusterError) -> (Diagnostic, bool);
     /// Ends what still runs under the label at targets that the engine reaches itself.
     fn end(&self, targets: &BTreeSet<TargetName>, tag: &str);
-    /// How far the job is.
-    fn tasks(&self, _tasks: Tasks) {}
     /// Told when a job is run once more.
     fn again(&self, _why: &Diagnostic) {}
 }
@@ -179,6 +177,9 @@ fn ready(plan: &FederatedPlan, residual: &Residual, context: Context<'_>, outer:
             let message = format!("column `{}` of the result is {}, which cannot be carried", column.name, column.native);
             return Err(Diagnostic::error(Code::UnknownType, message).hint("cast it in the model's SQL"));
         }
+        // A type that the engine has no name for, where it holds that one so.
+        let held = |kind: &CanonicalType| outer.types(&[*kind]).is_ok_and(|own| own == [column.native.clone()]);
+        let canonical = residual.passed(&column.name).filter(held).or(canonical);
         columns.push(ResultColumn { name: column.name, canonical });
     }
     Ok(Ready { job, columns, passed, reached, exchange })
@@ -193,9 +194,9 @@ fn told(error: &ClusterError, context: Context<'_>, outer: &dyn Outer, reached: 
     outer.explain(error)
 }
 
-fn execute(ready: &Ready, write: &Write, context: Context<'_>, outer: &dyn Outer) -> Result<Written, ClusterError> {
+fn execute(ready: &Ready, write: &Write, context: Context<'_>) -> Result<Written, ClusterError> {
     let _watch = context.cancel.watch(ready.job.canceller());
-    ready.job.write(write, &mut |tasks| outer.tasks(tasks))
+    ready.job.write(write, &mut |tasks| context.progress.tasks(tasks))
 }
 
 fn movements(plan: &FederatedPlan, ready: &Ready, written: &Written) -> Vec<Movement> {
@@ -223,7 +224,7 @@ pub(crate) fn run(plan: &FederatedPlan, residual: &Residual, context: Context<'_
     let written = |folder: &std::path::Path| {
         let columns = types.iter().enumerate().map(|(i, kind)| WriteColumn { name: format!("c{i}"), by: format!("cast({{}} as {kind})") }).collect();
         let write = Write { format: "parquet".to_owned(), mode: "error".to_owned(), path: Some(folder.display().to_string()), columns, ..Write::default() };
-        execute(&ready, &write, context, outer)
+        execute(&ready, &write, context)
     };
     // A folder that a lost job left is never read: the second try has one of its own.
     let first = exchange.path().join("result");
@@ -304,7 +305,7 @@ pub(crate) fn land(
     ready.reached.insert(landing.target.clone());
     let mut tried = false;
     loop {
-        let outcome = execute(&ready, &write, context, outer).map_err(|e| told(&e, context, outer, &ready.reached, &tag)).and_then(|written| {
+        let outcome = execute(&ready, &write, context).map_err(|e| told(&e, context, outer, &ready.reached, &tag)).and_then(|written| {
             let there = counted(connection, &table, landing).map_err(|e| (e, false))?;
             match written.rows {
                 // A partition that was committed and not acknowledged was written twice.

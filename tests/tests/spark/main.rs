@@ -18,3 +18,4 @@ mod outsider;
 mod place;
 mod refused;
 mod tpch;
+mod types;

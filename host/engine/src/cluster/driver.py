@@ -148,18 +148,24 @@ class Session:
                     pass
 
     def look(self, tracker, number, job):
-        tasks = done = active = 0
+        stages = ended = tasks = done = active = 0
         for spark_job in tracker.getJobIdsForGroup(job.tag):
             info = tracker.getJobInfo(spark_job)
-            for stage_id in info.stageIds if info else []:
+            if not info:
+                continue
+            over = info.status == "SUCCEEDED"
+            for stage_id in info.stageIds:
                 stage = tracker.getStageInfo(stage_id)
+                stages += 1
+                # One whose result was at hand never runs.
+                ended += over or bool(stage and stage.numTasks == stage.numCompletedTasks)
                 if stage:
                     tasks, done, active = tasks + stage.numTasks, done + stage.numCompletedTasks, active + stage.numActiveTasks
         now = time.monotonic()
         if active or done == tasks or done != job.done:
             job.moved = now
         job.done = done
-        tell("progress", id=number, tasks=tasks, done=done, starved=now - job.moved > STARVED)
+        tell("progress", id=number, stages=stages, ended=ended, tasks=tasks, done=done, starved=now - job.moved > STARVED)
 
 
 class Job:

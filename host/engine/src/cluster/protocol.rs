@@ -81,7 +81,7 @@ pub(super) enum Event {
     Ready { version: String },
     Fatal { error: Told },
     Described { id: u64, columns: Vec<Column> },
-    Progress { id: u64, tasks: u64, done: u64, starved: bool },
+    Progress { id: u64, stages: u64, ended: u64, tasks: u64, done: u64, starved: bool },
     Written { id: u64, rows: Option<u64>, #[serde(default)] scanned: BTreeMap<String, u64> },
     Failed { id: u64, error: Told, cancelled: bool },
 }
