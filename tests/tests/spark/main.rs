@@ -16,6 +16,7 @@ mod demo;
 mod faults;
 mod outsider;
 mod place;
+mod progress;
 mod refused;
 mod tpch;
 mod types;
