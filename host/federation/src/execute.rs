@@ -231,13 +231,7 @@ fn federated(
     let compute_error = |e: EngineError| diagnostic(&e, &format!("compute `{}`", plan.compute), Code::ComputeFailed);
     let mut compute = Compute::open(context.settings).map_err(compute_error)?;
     residual.setup.iter().try_for_each(|made| compute.prepare(made)).map_err(compute_error)?;
-    let needed = !plan.reductions.is_empty() || context.budget.rows.is_some();
-    let estimates = match context.estimates {
-        Estimates::Given(rows) => rows.to_vec(),
-        Estimates::WhereNeeded if !needed => vec![None; plan.scans.len()],
-        Estimates::WhereNeeded | Estimates::All => estimate::rows(plan, context),
-    };
-    estimate::check(plan, &estimates, context.budget)?;
+    let estimates = estimate::found(plan, context)?;
     let reads = reduce::arrange(plan, &estimates);
     let text = residual.sql.to_lowercase();
     let mut senders = Vec::new();
@@ -309,6 +303,7 @@ fn federated(
             }
         }
         let produced = result.map_err(compute_error)?;
+        let outcomes = outcomes.into_iter().map(Result::unwrap_or_default).collect();
         let (movements, readings) = told(plan, &reads, outcomes, &estimates);
         Ok(Computed { rows: produced.rows, movements, readings })
     })
@@ -316,14 +311,13 @@ fn federated(
 
 /// What one read delivered, and what its reductions were asked.
 #[derive(Default)]
-struct Outcome {
-    count: ReadCount,
-    waited: Vec<(String, String, Asked)>,
+pub(crate) struct Outcome {
+    pub count: ReadCount,
+    pub waited: Vec<(String, String, Asked)>,
 }
 
 /// Movements and readings by scan; a shared read counts at its first scan.
-fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Result<Outcome, EngineError>>, estimates: &[Option<u64>]) -> (Vec<Movement>, Vec<Reading>) {
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(Result::unwrap_or_default).collect();
+pub(crate) fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Outcome>, estimates: &[Option<u64>]) -> (Vec<Movement>, Vec<Reading>) {
     let one = |(number, scan): (usize, &dvt_planner::ir::RemoteScan)| {
         let found = reads.iter().zip(&outcomes).find(|(r, _)| r.scans.contains(&number));
         let first = found.map_or(number, |(r, _)| r.scans[0]);
@@ -341,21 +335,21 @@ fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Result<Outcome, Engi
 
 /// One read of the plan, on its own thread.
 #[derive(Clone, Copy)]
-struct One<'a> {
-    plan: &'a FederatedPlan,
-    read: &'a Read,
-    reads: &'a [Read],
+pub(crate) struct One<'a> {
+    pub plan: &'a FederatedPlan,
+    pub read: &'a Read,
+    pub reads: &'a [Read],
     /// Parallel to the plan's reductions.
-    gates: &'a [Gate],
-    estimates: &'a [Option<u64>],
-    spent: &'a Spent,
-    context: Context<'a>,
-    reading: &'a Cancellation,
+    pub gates: &'a [Gate],
+    pub estimates: &'a [Option<u64>],
+    pub spent: &'a Spent,
+    pub context: Context<'a>,
+    pub reading: &'a Cancellation,
 }
 
 impl One<'_> {
     fn run(self, sender: StreamSender) -> Result<Outcome, EngineError> {
-        let result = self.moved(&sender);
+        let result = self.moved(&mut |batch| sender.send(batch));
         match &result {
             Ok(_) => sender.finish(),
             Err(error) => sender.fail(error.clone()),
@@ -363,7 +357,8 @@ impl One<'_> {
         result
     }
 
-    fn moved(&self, sender: &StreamSender) -> Result<Outcome, EngineError> {
+    /// Hands the rows to `take`, and their keys to those that wait for them.
+    pub fn moved(&self, take: &mut dyn FnMut(RecordBatch) -> Result<(), Stop>) -> Result<Outcome, EngineError> {
         let scan = &self.plan.scans[self.read.scans[0]];
         // Made first: whatever goes wrong below, nobody waits for this read's keys forever.
         let mut giver = self.giver();
@@ -385,14 +380,14 @@ impl One<'_> {
                 over = Some(error);
                 return Err(Stop);
             }
-            giver.take(batch).into_iter().try_for_each(|b| sender.send(b))
+            giver.take(batch).into_iter().try_for_each(&mut *take)
         })?;
         if let Some(error) = over {
             return Err(error);
         }
         connection.end_snapshot()?;
         // A reader that is gone does not mind.
-        let _ = giver.finish().into_iter().try_for_each(|b| sender.send(b));
+        let _ = giver.finish().into_iter().try_for_each(take);
         Ok(Outcome { count: ReadCount { rows: read.rows, bytes: moved }, waited })
     }
 
@@ -412,7 +407,7 @@ impl One<'_> {
     }
 
     /// The statement with the keys it waited for.
-    fn asked(&self) -> (String, Vec<(String, String, Asked)>) {
+    pub fn asked(&self) -> (String, Vec<(String, String, Asked)>) {
         let mut conditions = Vec::new();
         let mut waited = Vec::new();
         // Scans that share the read hold all that any of them may deliver.

@@ -14,6 +14,7 @@ mod servers;
 mod cluster;
 mod demo;
 mod faults;
+mod keys;
 mod outsider;
 mod place;
 mod progress;

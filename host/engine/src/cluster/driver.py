@@ -173,6 +173,7 @@ class Job:
         self.session, self.number, self.tag = session, number, tag
         self.spark = session.fresh()
         self.frame = None
+        self.views, self.kept = {}, []
         self.writing = self.cancelled = False
         self.done, self.moved = 0, time.monotonic()
 
@@ -183,13 +184,36 @@ class Job:
             options = {**JDBC, **one["options"]} if one["format"] == "jdbc" else one["options"]
             frame = self.spark.read.format(one["format"]).options(**options).load()
         columns = ["cast(c%d as %s) as %s" % (i, c["type"], quoted(c["name"])) for i, c in enumerate(one["columns"])]
-        frame.selectExpr(*columns).createOrReplaceTempView(one["name"])
+        frame = self.views[one["name"]] = frame.selectExpr(*columns)
+        for name in [one["name"], *one["aliases"]]:
+            frame.createOrReplaceTempView(name)
+        # A file stays as it is; a source is asked once.
+        if one["aliases"] and one["format"] != "parquet":
+            self.keep(frame)
+
+    def keep(self, frame):
+        self.kept.append(frame.persist())
+
+    def keep_what_is_read_twice(self, reads):
+        """A query that Spark puts in several places would be asked of its source in each, at different moments."""
+        plan = self.frame._jdf.queryExecution().optimizedPlan().toString()
+        for one in reads:
+            if not one["aliases"] and plan.count(") %s) [numPartitions=" % one["name"]) > 1:
+                self.keep(self.views[one["name"]])
+
+    def close(self):
+        for frame in self.kept:
+            frame.unpersist()
+        if self.session.remote:
+            self.spark.stop()
 
     def describe(self, order):
         self.session.label(self)
         for one in order["reads"]:
             self.read(one)
         self.frame = self.spark.sql(order["sql"])
+        if not self.session.remote:
+            self.keep_what_is_read_twice(order["reads"])
         fields = self.frame.schema.fields
         return [{"name": f.name, "type": f.dataType.simpleString()} for f in fields]
 
@@ -243,7 +267,7 @@ class Job:
         """Rows that each scan gave, by its name, as far as Spark counted them."""
         if self.session.remote:
             return {}
-        rows = {}
+        rows, seen = {}, set()
         try:
             store = self.spark._jsparkSession.sharedState().statusStore()
             runs = store.executionsList()
@@ -254,12 +278,12 @@ class Job:
                 values = store.executionMetrics(run.executionId())
                 nodes = store.planGraph(run.executionId()).allNodes()
                 for n in range(nodes.size()):
-                    self.count(nodes.apply(n), values, rows)
+                    self.count(nodes.apply(n), values, rows, seen)
         except Exception as error:
             print("rows of scans are not known:", error, file=sys.stderr)
         return rows
 
-    def count(self, node, values, rows):
+    def count(self, node, values, rows, seen):
         scan = SCAN.search(node.name())
         if not scan:
             return
@@ -268,7 +292,9 @@ class Job:
         for m in range(metrics.size()):
             metric = metrics.apply(m)
             value = values.get(metric.accumulatorId())
-            if metric.name() == "number of output rows" and value.isDefined():
+            # A result that was kept shows in each place that it is read from.
+            if metric.name() == "number of output rows" and value.isDefined() and metric.accumulatorId() not in seen:
+                seen.add(metric.accumulatorId())
                 rows[scan] = rows.get(scan, 0) + int(value.get().replace(",", ""))
 
 
@@ -303,8 +329,8 @@ def serve(session, thread):
                 print("cancel:", error, file=sys.stderr)
         elif operation == "close":
             job = session.jobs.pop(order["id"], None)
-            if job and session.remote:
-                threading.Thread(target=job.spark.stop, daemon=True).start()
+            if job:
+                threading.Thread(target=job.close, daemon=True).start()
 
 
 def main():

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Read {
     pub name: String,
+    /// Further views of the same rows.
+    pub aliases: Vec<String>,
     /// `parquet` with `path`, or a format with options. Options may hold secrets: they go to the driver and nowhere else.
     pub format: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -284,6 +284,10 @@ impl Outer for Engine<'_> {
         self.plugin.ddl_types(types)
     }
 
+    fn sees_files(&self) -> bool {
+        self.shares_files() && self.transfer != Transfer::Drivers
+    }
+
     fn exchange(&self) -> Result<Exchange, Diagnostic> {
         if !self.shares_files() {
             let message = format!("rows of this node pass through the host, and compute `{}` sees no folder of it", self.compute);
