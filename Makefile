@@ -148,6 +148,12 @@ bench-moved: setup /usr/lib/postgresql /usr/sbin/mariadbd $(DUCKDB_PEER)/bin/pyt
 	cargo run $(CARGO_FLAGS) -p dvt-tests --bin moved -- $(SCALE) "$(DUCKDB_PEER)/bin/python $(CURDIR)/tests/bench/peer_duckdb.py" \
 	  "$(CACHE)/pyspark-4.3.0/bin/python $(CURDIR)/tests/bench/peer_spark.py $(JDBC)"
 
+# Prints the table of both computes of tests/bench/README.md. ROWS are the events of each job.
+ROWS ?= 1000000 10000000
+.PHONY: bench-spark
+bench-spark: build spark /usr/lib/postgresql /usr/sbin/mariadbd
+	cargo run $(CARGO_FLAGS) -p dvt-tests --bin bench_spark -- $(CURDIR)/dist/bin/dvt $(CURDIR)/dist/plugins $(DVT_TEST_SPARK_4) $(DVT_TEST_JARS) $(ROWS)
+
 # Prints the first table of tests/bench/README.md.
 bench: build /usr/lib/postgresql /usr/sbin/mariadbd
 	cargo run -q $(CARGO_FLAGS) -p xtask -- outsider

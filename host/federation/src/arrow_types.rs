@@ -52,6 +52,8 @@ fn exact(from: &DataType, to: &DataType) -> bool {
         (DataType::Timestamp(TimeUnit::Microsecond, Some(_)), DataType::Timestamp(TimeUnit::Microsecond, Some(_))) => true,
         // Same scale, checked precision: no digit is lost, too many digits fail.
         (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => from == to,
+        // An engine without unsigned numbers of 64 bits holds them so.
+        (DataType::Decimal128(_, 0), to) if to.is_integer() => true,
         (from, to) => from.is_integer() && to.is_integer(),
     }
 }

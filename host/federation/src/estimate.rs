@@ -3,7 +3,7 @@
 //! Nothing depends on an answer: a source that cannot tell, or fails to, is read as if nobody had asked.
 
 use crate::budget::Budget;
-use crate::execute::Context;
+use crate::execute::{Context, Estimates};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use dvt_diagnostic::Diagnostic;
 use dvt_engine::Connection;
@@ -53,8 +53,23 @@ pub fn answer(connection: &mut dyn Connection, of: &Estimate, sql: &str) -> Opti
     reduce::estimated(&text, of)
 }
 
+/// What is known of each scan's rows where a decision hangs on it, and nothing elsewhere.
+///
+/// # Errors
+/// As [`check`].
+pub fn found(plan: &FederatedPlan, context: Context<'_>) -> Result<Vec<Option<u64>>, Diagnostic> {
+    let needed = !plan.reductions.is_empty() || context.budget.rows.is_some();
+    let estimates = match context.estimates {
+        Estimates::Given(rows) => rows.to_vec(),
+        Estimates::WhereNeeded if !needed => vec![None; plan.scans.len()],
+        Estimates::WhereNeeded | Estimates::All => rows(plan, context),
+    };
+    check(plan, &estimates, context.budget)?;
+    Ok(estimates)
+}
+
 /// Stops a plan whose scans are certain to pass its budget, before anything moves.
-pub fn check(plan: &FederatedPlan, rows: &[Option<u64>], budget: Budget) -> Result<(), Diagnostic> {
+fn check(plan: &FederatedPlan, rows: &[Option<u64>], budget: Budget) -> Result<(), Diagnostic> {
     for (scan, rows) in plan.scans.iter().zip(rows) {
         let certain = scan.estimate.as_ref().is_some_and(|e| e.exact) && scan.pushed.is_empty();
         // What waits for keys may be read in part.

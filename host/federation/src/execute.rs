@@ -12,6 +12,7 @@ use crate::outside::{self, Outer};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use dvt_diagnostic::{Code, Diagnostic};
+use dvt_engine::cluster::Tasks;
 use dvt_engine::{
     BatchSink, Compute, ComputeSettings, Connection, DescribedColumn, EngineError, ErrorKind, ReadCount, Reads, Stop, StreamSender, batch_bytes,
 };
@@ -48,6 +49,8 @@ pub trait Progress: Sync {
     fn read(&self, _source: &TargetName, _rows: u64, _bytes: u64) {}
     /// `rows` more of the result.
     fn produced(&self, _rows: u64) {}
+    /// How far a compute outside the host is.
+    fn tasks(&self, _tasks: Tasks) {}
 }
 
 /// Tells nobody.
@@ -228,13 +231,7 @@ fn federated(
     let compute_error = |e: EngineError| diagnostic(&e, &format!("compute `{}`", plan.compute), Code::ComputeFailed);
     let mut compute = Compute::open(context.settings).map_err(compute_error)?;
     residual.setup.iter().try_for_each(|made| compute.prepare(made)).map_err(compute_error)?;
-    let needed = !plan.reductions.is_empty() || context.budget.rows.is_some();
-    let estimates = match context.estimates {
-        Estimates::Given(rows) => rows.to_vec(),
-        Estimates::WhereNeeded if !needed => vec![None; plan.scans.len()],
-        Estimates::WhereNeeded | Estimates::All => estimate::rows(plan, context),
-    };
-    estimate::check(plan, &estimates, context.budget)?;
+    let estimates = estimate::found(plan, context)?;
     let reads = reduce::arrange(plan, &estimates);
     let text = residual.sql.to_lowercase();
     let mut senders = Vec::new();
@@ -256,7 +253,11 @@ fn federated(
     if let Some(types) = context.types {
         let described = compute.describe(&residual.sql).map_err(compute_error)?;
         let canonical = types.canonical(Origin::Compute(&plan.compute), &described)?;
-        let columns = described.into_iter().zip(canonical).map(|(d, canonical)| ResultColumn { name: d.name, canonical });
+        let columns = described.into_iter().zip(canonical).map(|(d, canonical)| {
+            // A type that the engine has no name for, where its own has the same form.
+            let passed = residual.passed(&d.name).filter(|kind| canonical.is_some_and(|told| arrow_type(told) == arrow_type(*kind)));
+            ResultColumn { name: d.name, canonical: passed.or(canonical) }
+        });
         wanted = sink.columns(columns.collect()).is_ok();
     }
     if !wanted {
@@ -302,6 +303,7 @@ fn federated(
             }
         }
         let produced = result.map_err(compute_error)?;
+        let outcomes = outcomes.into_iter().map(Result::unwrap_or_default).collect();
         let (movements, readings) = told(plan, &reads, outcomes, &estimates);
         Ok(Computed { rows: produced.rows, movements, readings })
     })
@@ -309,14 +311,13 @@ fn federated(
 
 /// What one read delivered, and what its reductions were asked.
 #[derive(Default)]
-struct Outcome {
-    count: ReadCount,
-    waited: Vec<(String, String, Asked)>,
+pub(crate) struct Outcome {
+    pub count: ReadCount,
+    pub waited: Vec<(String, String, Asked)>,
 }
 
 /// Movements and readings by scan; a shared read counts at its first scan.
-fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Result<Outcome, EngineError>>, estimates: &[Option<u64>]) -> (Vec<Movement>, Vec<Reading>) {
-    let outcomes: Vec<Outcome> = outcomes.into_iter().map(Result::unwrap_or_default).collect();
+pub(crate) fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Outcome>, estimates: &[Option<u64>]) -> (Vec<Movement>, Vec<Reading>) {
     let one = |(number, scan): (usize, &dvt_planner::ir::RemoteScan)| {
         let found = reads.iter().zip(&outcomes).find(|(r, _)| r.scans.contains(&number));
         let first = found.map_or(number, |(r, _)| r.scans[0]);
@@ -334,21 +335,21 @@ fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Result<Outcome, Engi
 
 /// One read of the plan, on its own thread.
 #[derive(Clone, Copy)]
-struct One<'a> {
-    plan: &'a FederatedPlan,
-    read: &'a Read,
-    reads: &'a [Read],
+pub(crate) struct One<'a> {
+    pub plan: &'a FederatedPlan,
+    pub read: &'a Read,
+    pub reads: &'a [Read],
     /// Parallel to the plan's reductions.
-    gates: &'a [Gate],
-    estimates: &'a [Option<u64>],
-    spent: &'a Spent,
-    context: Context<'a>,
-    reading: &'a Cancellation,
+    pub gates: &'a [Gate],
+    pub estimates: &'a [Option<u64>],
+    pub spent: &'a Spent,
+    pub context: Context<'a>,
+    pub reading: &'a Cancellation,
 }
 
 impl One<'_> {
     fn run(self, sender: StreamSender) -> Result<Outcome, EngineError> {
-        let result = self.moved(&sender);
+        let result = self.moved(&mut |batch| sender.send(batch));
         match &result {
             Ok(_) => sender.finish(),
             Err(error) => sender.fail(error.clone()),
@@ -356,7 +357,8 @@ impl One<'_> {
         result
     }
 
-    fn moved(&self, sender: &StreamSender) -> Result<Outcome, EngineError> {
+    /// Hands the rows to `take`, and their keys to those that wait for them.
+    pub fn moved(&self, take: &mut dyn FnMut(RecordBatch) -> Result<(), Stop>) -> Result<Outcome, EngineError> {
         let scan = &self.plan.scans[self.read.scans[0]];
         // Made first: whatever goes wrong below, nobody waits for this read's keys forever.
         let mut giver = self.giver();
@@ -378,14 +380,14 @@ impl One<'_> {
                 over = Some(error);
                 return Err(Stop);
             }
-            giver.take(batch).into_iter().try_for_each(|b| sender.send(b))
+            giver.take(batch).into_iter().try_for_each(&mut *take)
         })?;
         if let Some(error) = over {
             return Err(error);
         }
         connection.end_snapshot()?;
         // A reader that is gone does not mind.
-        let _ = giver.finish().into_iter().try_for_each(|b| sender.send(b));
+        let _ = giver.finish().into_iter().try_for_each(take);
         Ok(Outcome { count: ReadCount { rows: read.rows, bytes: moved }, waited })
     }
 
@@ -405,7 +407,7 @@ impl One<'_> {
     }
 
     /// The statement with the keys it waited for.
-    fn asked(&self) -> (String, Vec<(String, String, Asked)>) {
+    pub fn asked(&self) -> (String, Vec<(String, String, Asked)>) {
         let mut conditions = Vec::new();
         let mut waited = Vec::new();
         // Scans that share the read hold all that any of them may deliver.

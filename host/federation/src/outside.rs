@@ -8,18 +8,23 @@
 //! Not here: how a product is reached and what a failure means ([`Outer`] asks plugins), and the engine's process.
 
 use crate::arrow_types::schema;
+use crate::budget::Spent;
 use crate::cancel::Cancellation;
-use crate::execute::{Computed, Context, Movement, Origin, ResultColumn, ResultSink, diagnostic};
+use crate::estimate;
+use crate::execute::{self, Computed, Context, Movement, One, Origin, Outcome, Reading, ResultColumn, ResultSink, diagnostic};
+use crate::gate::Gate;
 use crate::landing::{Landed, Landing, create};
 use crate::staging::drop_table;
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_engine::cluster::{ClusterError, ClusterSession, Job, Read, ReadColumn, Tasks, Write, WriteColumn, Written};
-use dvt_engine::{Connection, Exchange, ReadCount, Stop, batch_bytes, read_parquet, write_parquet};
+use dvt_engine::cluster::{ClusterError, ClusterSession, Job, Read, ReadColumn, Write, WriteColumn, Written};
+use dvt_engine::{Connection, EngineError, ErrorKind, Exchange, ReadCount, Stop, read_parquet, write_parquet};
 use dvt_planner::ir::{FederatedPlan, RemoteScan, Residual};
+use dvt_planner::reduce;
 use dvt_planner::types::CanonicalType;
 use dvt_project::TargetName;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,24 +44,30 @@ pub trait Outer: Sync {
     fn writing(&self, target: &TargetName, table: &str, columns: &[(String, CanonicalType)], tag: &str) -> Result<Option<Write>, Diagnostic>;
     /// The engine's types.
     fn types(&self, types: &[CanonicalType]) -> Result<Vec<String>, Diagnostic>;
+    /// Whether rows may pass by [`Outer::exchange`] that could go another way.
+    fn sees_files(&self) -> bool;
     /// A new folder that the host and the whole engine see.
     fn exchange(&self) -> Result<Exchange, Diagnostic>;
     /// What a failure means, and whether the job is worth another try.
     fn explain(&self, error: &ClusterError) -> (Diagnostic, bool);
     /// Ends what still runs under the label at targets that the engine reaches itself.
     fn end(&self, targets: &BTreeSet<TargetName>, tag: &str);
-    /// How far the job is.
-    fn tasks(&self, _tasks: Tasks) {}
     /// Told when a job is run once more.
     fn again(&self, _why: &Diagnostic) {}
 }
 
 /// A query that the engine knows, its sources readable.
-struct Ready {
+struct Ready<'a> {
     job: Job,
     columns: Vec<ResultColumn>,
-    /// Rows and bytes of scans that passed through the host, in the plan's order.
-    passed: Vec<Option<ReadCount>>,
+    /// The plan as it is read.
+    plan: Cow<'a, FederatedPlan>,
+    estimates: Vec<Option<u64>>,
+    arranged: Vec<reduce::Read>,
+    /// What the reads delivered and were asked, as far as the host knows.
+    outcomes: Vec<Outcome>,
+    /// Whose rows went through the host.
+    passed: Vec<bool>,
     /// Targets that the engine talks to.
     reached: BTreeSet<TargetName>,
     /// Gone with its files when dropped.
@@ -82,58 +93,64 @@ fn typed(scan: &RemoteScan, outer: &dyn Outer) -> Result<Vec<ReadColumn>, Diagno
     scan.columns.iter().map(one).collect()
 }
 
-/// One scan into a file, through the host.
-fn pass(scan: &RemoteScan, context: Context<'_>, path: &std::path::Path, reading: &Cancellation) -> Result<ReadCount, dvt_engine::EngineError> {
-    let mut connection = context.sources.connect(&scan.source)?;
-    let _here = reading.watch(connection.canceller());
-    let _run = context.cancel.watch(connection.canceller());
-    connection.begin_snapshot()?;
-    let want = schema(&scan.columns);
-    let moved = write_parquet(path, &want, |sink| {
-        connection.read(&scan.sql, &want, &mut |batch: RecordBatch| {
-            context.progress.read(&scan.source, batch.num_rows() as u64, batch_bytes(&batch));
-            sink.push(batch)
-        })
+/// One read into a file, through the host.
+fn pass(one: One<'_>, path: &std::path::Path) -> Result<Outcome, EngineError> {
+    let want = schema(&one.plan.scans[one.read.scans[0]].columns);
+    let mut waited = Vec::new();
+    let count = write_parquet(path, &want, |sink| {
+        let outcome = one.moved(&mut |batch| sink.push(batch))?;
+        waited = outcome.waited;
+        Ok(outcome.count)
     })?;
-    connection.end_snapshot()?;
-    Ok(moved)
+    Ok(Outcome { count, waited })
 }
 
 /// Makes the scans readable and the query known.
-fn ready(plan: &FederatedPlan, residual: &Residual, context: Context<'_>, outer: &dyn Outer, tag: &str) -> Result<Ready, Diagnostic> {
+///
+/// What gives keys to another read goes through the host, which tells them from the very rows that the engine then sees;
+/// where the engine sees no files of the host nothing waits for keys.
+fn ready<'a>(plan: &'a FederatedPlan, residual: &Residual, context: Context<'_>, outer: &dyn Outer, tag: &str) -> Result<Ready<'a>, Diagnostic> {
+    let plan = if outer.sees_files() || plan.reductions.is_empty() { Cow::Borrowed(plan) } else { Cow::Owned(FederatedPlan { reductions: Vec::new(), ..plan.clone() }) };
+    let estimates = estimate::found(&plan, context)?;
+    let arranged = reduce::arrange(&plan, &estimates);
+    let gives = |read: &reduce::Read| arranged.iter().flat_map(|r| &r.reductions).any(|n| read.scans.iter().any(|s| plan.scans[*s].name == plan.reductions[*n].by));
+    let asking = |read: &reduce::Read, sql: &str| outer.reading(&RemoteScan { sql: sql.to_owned(), ..plan.scans[read.scans[0]].clone() }, tag);
     let mut reads: Vec<Read> = Vec::new();
     let mut through: Vec<usize> = Vec::new();
     let mut reached = BTreeSet::new();
-    for (i, scan) in plan.scans.iter().enumerate() {
+    for (i, read) in arranged.iter().enumerate() {
+        let scan = &plan.scans[read.scans[0]];
         let columns = typed(scan, outer)?;
-        let read = match outer.reading(scan, tag)? {
-            Some(read) => {
-                reached.insert(scan.source.clone());
-                read
-            }
-            None => {
-                through.push(i);
-                Read { format: "parquet".to_owned(), ..Read::default() }
-            }
-        };
-        reads.push(Read { name: scan.name.clone(), columns, ..read });
+        // Asked first: what its connector does not carry is refused whichever way the rows go.
+        let own = asking(read, &read.sql)?.filter(|_| !gives(read));
+        if own.is_some() {
+            reached.insert(scan.source.clone());
+        } else {
+            through.push(i);
+        }
+        let own = own.unwrap_or_else(|| Read { format: "parquet".to_owned(), ..Read::default() });
+        let aliases = read.scans[1..].iter().map(|s| plan.scans[*s].name.clone()).collect();
+        reads.push(Read { name: scan.name.clone(), columns, aliases, ..own });
     }
     let session = outer.session()?;
     if context.cancel.is_cancelled() {
         return Err(Diagnostic::error(Code::Cancelled, "cancelled"));
     }
-    let mut passed: Vec<Option<ReadCount>> = vec![None; plan.scans.len()];
+    let gates: Vec<Gate> = plan.reductions.iter().map(|_| Gate::default()).collect();
+    let (reading, spent) = (Cancellation::default(), Spent::default());
+    let one = |i: usize| One { plan: &plan, read: &arranged[i], reads: &arranged, gates: &gates, estimates: &estimates, spent: &spent, context, reading: &reading };
+    let mut outcomes: Vec<Outcome> = arranged.iter().map(|_| Outcome::default()).collect();
     let exchange = if through.is_empty() { None } else { Some(outer.exchange()?) };
     if let Some(exchange) = &exchange {
-        let reading = Cancellation::default();
-        let counts: Vec<(usize, Result<ReadCount, dvt_engine::EngineError>)> = std::thread::scope(|scope| {
+        let names: Vec<String> = reads.iter().map(|r| r.name.clone()).collect();
+        let path = |i: usize| exchange.path().join(format!("{}.parquet", names[i]));
+        let counts: Vec<(usize, Result<Outcome, EngineError>)> = std::thread::scope(|scope| {
             let readers: Vec<_> = through
                 .iter()
                 .map(|i| {
-                    let (scan, reading) = (&plan.scans[*i], &reading);
-                    let path = exchange.path().join(format!("{}.parquet", scan.name));
+                    let (one, path, reading) = (one(*i), path(*i), &reading);
                     let reader = scope.spawn(move || {
-                        let outcome = pass(scan, context, &path, reading);
+                        let outcome = pass(one, &path);
                         if outcome.is_err() {
                             // What the others still read would be thrown away.
                             reading.cancel();
@@ -145,24 +162,34 @@ fn ready(plan: &FederatedPlan, residual: &Residual, context: Context<'_>, outer:
                 .collect();
             let ended = |e: Box<dyn std::any::Any + Send>| {
                 drop(e);
-                Err(dvt_engine::EngineError::new(dvt_engine::ErrorKind::Io, "a read ended unexpectedly"))
+                Err(EngineError::new(ErrorKind::Io, "a read ended unexpectedly"))
             };
             readers.into_iter().map(|(i, r)| (i, r.join().unwrap_or_else(ended))).collect()
         });
         // A read that was cancelled only follows from another's failure.
-        let failed = |cancelled: bool| counts.iter().find_map(|(i, c)| c.as_ref().err().filter(|e| (e.kind == dvt_engine::ErrorKind::Cancelled) == cancelled).map(|e| (*i, e)));
+        let failed = |cancelled: bool| counts.iter().find_map(|(i, c)| c.as_ref().err().filter(|e| (e.kind == ErrorKind::Cancelled) == cancelled).map(|e| (*i, e)));
         if let Some((i, error)) = failed(false).or_else(|| failed(true)) {
             if context.cancel.is_cancelled() {
                 return Err(Diagnostic::error(Code::Cancelled, "cancelled"));
             }
-            let scan = &plan.scans[i];
+            let scan = &plan.scans[arranged[i].scans[0]];
             return Err(diagnostic(error, &format!("`{}` of target `{}`", scan.relation.identifier, scan.source), Code::ReadFailed));
         }
-        for (i, count) in counts {
-            passed[i] = count.ok();
-            reads[i].path = Some(exchange.path().join(format!("{}.parquet", plan.scans[i].name)).display().to_string());
+        for (i, outcome) in counts {
+            let path = path(i).display().to_string();
+            reads[i].path = Some(path);
+            outcomes[i] = outcome.unwrap_or_default();
         }
     }
+    // Whoever gives keys has told them by now.
+    for (i, read) in arranged.iter().enumerate().filter(|(i, r)| !through.contains(i) && !r.reductions.is_empty()) {
+        let (sql, waited) = one(i).asked();
+        outcomes[i].waited = waited;
+        if let Some(own) = asking(read, &sql)? {
+            reads[i] = Read { name: reads[i].name.clone(), columns: reads[i].columns.clone(), aliases: reads[i].aliases.clone(), ..own };
+        }
+    }
+    let passed = (0..arranged.len()).map(|i| through.contains(&i)).collect();
     let job = session.job(tag);
     let described = {
         let _watch = context.cancel.watch(job.canceller());
@@ -179,9 +206,12 @@ fn ready(plan: &FederatedPlan, residual: &Residual, context: Context<'_>, outer:
             let message = format!("column `{}` of the result is {}, which cannot be carried", column.name, column.native);
             return Err(Diagnostic::error(Code::UnknownType, message).hint("cast it in the model's SQL"));
         }
+        // A type that the engine has no name for, where it holds that one so.
+        let held = |kind: &CanonicalType| outer.types(&[*kind]).is_ok_and(|own| own == [column.native.clone()]);
+        let canonical = residual.passed(&column.name).filter(held).or(canonical);
         columns.push(ResultColumn { name: column.name, canonical });
     }
-    Ok(Ready { job, columns, passed, reached, exchange })
+    Ok(Ready { job, columns, plan, estimates, arranged, outcomes, passed, reached, exchange })
 }
 
 /// What a failure means; whatever still runs for the job at the databases is ended.
@@ -193,18 +223,19 @@ fn told(error: &ClusterError, context: Context<'_>, outer: &dyn Outer, reached: 
     outer.explain(error)
 }
 
-fn execute(ready: &Ready, write: &Write, context: Context<'_>, outer: &dyn Outer) -> Result<Written, ClusterError> {
+fn execute(ready: &Ready<'_>, write: &Write, context: Context<'_>) -> Result<Written, ClusterError> {
     let _watch = context.cancel.watch(ready.job.canceller());
-    ready.job.write(write, &mut |tasks| outer.tasks(tasks))
+    ready.job.write(write, &mut |tasks| context.progress.tasks(tasks))
 }
 
-fn movements(plan: &FederatedPlan, ready: &Ready, written: &Written) -> Vec<Movement> {
-    let one = |(scan, passed): (&RemoteScan, &Option<ReadCount>)| {
-        let counted = written.scanned.get(&scan.name).copied().unwrap_or_default();
-        let moved = passed.unwrap_or(ReadCount { rows: counted, bytes: 0 });
-        Movement { source: scan.source.clone(), relation: Some(scan.relation.clone()), rows: moved.rows, bytes: moved.bytes }
-    };
-    plan.scans.iter().zip(&ready.passed).map(one).collect()
+/// What was moved: counted by the host, else by the engine.
+fn moved(ready: Ready<'_>, written: &Written) -> (Vec<Movement>, Vec<Reading>) {
+    let Ready { plan, estimates, arranged, mut outcomes, passed, .. } = ready;
+    for ((read, outcome), _) in arranged.iter().zip(&mut outcomes).zip(&passed).filter(|(_, passed)| !**passed) {
+        let counted = written.scanned.get(&plan.scans[read.scans[0]].name).copied().unwrap_or_default();
+        outcome.count = ReadCount { rows: counted, bytes: 0 };
+    }
+    execute::told(&plan, &arranged, outcomes, &estimates)
 }
 
 /// Runs the plan and hands its result on through files.
@@ -223,7 +254,7 @@ pub(crate) fn run(plan: &FederatedPlan, residual: &Residual, context: Context<'_
     let written = |folder: &std::path::Path| {
         let columns = types.iter().enumerate().map(|(i, kind)| WriteColumn { name: format!("c{i}"), by: format!("cast({{}} as {kind})") }).collect();
         let write = Write { format: "parquet".to_owned(), mode: "error".to_owned(), path: Some(folder.display().to_string()), columns, ..Write::default() };
-        execute(&ready, &write, context, outer)
+        execute(&ready, &write, context)
     };
     // A folder that a lost job left is never read: the second try has one of its own.
     let first = exchange.path().join("result");
@@ -256,7 +287,8 @@ pub(crate) fn run(plan: &FederatedPlan, residual: &Residual, context: Context<'_
     {
         return Err(mismatch(plan, rows, read.rows));
     }
-    Ok(Computed { rows: read.rows, movements: movements(plan, &ready, &written), readings: Vec::new() })
+    let (movements, readings) = moved(ready, &written);
+    Ok(Computed { rows: read.rows, movements, readings })
 }
 
 /// Files have names of their own for columns.
@@ -304,7 +336,7 @@ pub(crate) fn land(
     ready.reached.insert(landing.target.clone());
     let mut tried = false;
     loop {
-        let outcome = execute(&ready, &write, context, outer).map_err(|e| told(&e, context, outer, &ready.reached, &tag)).and_then(|written| {
+        let outcome = execute(&ready, &write, context).map_err(|e| told(&e, context, outer, &ready.reached, &tag)).and_then(|written| {
             let there = counted(connection, &table, landing).map_err(|e| (e, false))?;
             match written.rows {
                 // A partition that was committed and not acknowledged was written twice.
@@ -315,7 +347,7 @@ pub(crate) fn land(
         match outcome {
             Ok((written, rows)) => {
                 context.progress.produced(rows);
-                let movements = movements(plan, &ready, &written);
+                let (movements, _) = moved(ready, &written);
                 return Ok(Some(Landed { staging: landing.staging.clone(), columns, rows, movements }));
             }
             Err((why, true)) if !tried => {
@@ -334,7 +366,7 @@ pub(crate) fn land(
 
 /// Rows of the staging table, as its target counts them.
 fn counted(connection: &mut dyn Connection, table: &str, landing: &Landing<'_>) -> Result<u64, Diagnostic> {
-    let about = |e: dvt_engine::EngineError| diagnostic(&e, &format!("staging table on target `{}`", landing.target), Code::LoadFailed);
+    let about = |e: EngineError| diagnostic(&e, &format!("staging table on target `{}`", landing.target), Code::LoadFailed);
     let rows = connection.query(&format!("select count(*) as n from {table}"), None).map_err(about)?;
     let value = rows.batches.first().and_then(|b| arrow::compute::cast(b.column(0), &arrow::datatypes::DataType::Int64).ok());
     let counts = value.as_ref().and_then(|v| v.as_any().downcast_ref::<Int64Array>().filter(|a| !a.is_empty() && !a.is_null(0)).map(|a| a.value(0)));

@@ -67,7 +67,7 @@ fn plan(residual: &str, scan: &str) -> FederatedPlan {
         }],
         ..serde_json::from_value(serde_json::json!({
             "unique_id": "model.p.m", "target": "duck", "compute": "default", "dialect": "duckdb", "scans": [], "delegates": [],
-            "residual": Residual { setup: Vec::new(), sql: residual.into() }, "notes": [], "scalars": [],
+            "residual": Residual::new(Vec::new(), residual.into()), "notes": [], "scalars": [],
             "sink": Sink { target: "duck".into(), relation: named("m"), materialized: "table".into() },
         }))
         .unwrap()

@@ -1,6 +1,7 @@
-//! Rows and bytes as they move: one line on a terminal, nothing elsewhere (the node's last line has the sums).
+//! Rows and bytes as they move, and stages and tasks of a compute outside: one line on a terminal, nothing elsewhere (the node's last line has the sums).
 
 use crate::printer::{Printer, grouped, sized};
+use dvt_engine::cluster::Tasks;
 use dvt_federation::Progress;
 use dvt_project::TargetName;
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_millis(100);
 
-/// What all federated nodes in flight have moved.
+/// How far all federated nodes in flight are.
 pub struct Meter {
     printer: Arc<Printer>,
-    nodes: Mutex<(Instant, BTreeMap<String, (u64, u64)>)>,
+    nodes: Mutex<(Instant, BTreeMap<String, String>)>,
 }
 
 impl Meter {
@@ -25,12 +26,12 @@ impl Meter {
         NodeMeter { meter: self, name: name.to_owned(), rows: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
-    fn show(&self, name: &str, rows: u64, bytes: u64) {
+    fn show(&self, name: &str, far: String) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.1.insert(name.to_owned(), (rows, bytes));
+        nodes.1.insert(name.to_owned(), far);
         if nodes.0.elapsed() >= EVERY {
             nodes.0 = Instant::now();
-            let parts: Vec<String> = nodes.1.iter().map(|(n, (r, b))| format!("{n}: {} rows, {}", grouped(*r), sized(*b))).collect();
+            let parts: Vec<String> = nodes.1.iter().map(|(name, far)| format!("{name}: {far}")).collect();
             self.printer.progress(&parts.join(" · "));
         }
     }
@@ -48,7 +49,15 @@ impl Progress for NodeMeter<'_> {
         let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if self.meter.printer.is_live() {
-            self.meter.show(&self.name, rows, bytes);
+            self.meter.show(&self.name, format!("{} rows, {}", grouped(rows), sized(bytes)));
+        }
+    }
+
+    fn tasks(&self, tasks: Tasks) {
+        if self.meter.printer.is_live() && tasks.total > 0 {
+            let waits = if tasks.starved { ", waiting for workers" } else { "" };
+            let stage = (tasks.ended + 1).min(tasks.stages);
+            self.meter.show(&self.name, format!("stage {stage} of {}, {} of {} tasks{waits}", tasks.stages, tasks.done, tasks.total));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, Collation, ColumnSchema, RelationSchema};
 use crate::dialect::DialectSheet;
 use crate::parse;
 use crate::residual::{self, Table, offset};
+use crate::types::CanonicalType;
 use dvt_diagnostic::{Diagnostic, LineIndex};
 use sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, WildcardAdditionalOptions,
@@ -34,6 +35,16 @@ pub fn schema(
     let scope = Scope { sql, index: LineIndex::new(sql), tables: &tables, catalog, seen, ctes: BTreeMap::new() };
     let columns = scope.query(&query, true);
     Ok(columns.map(|columns| RelationSchema { columns, rows: seen.and_then(|s| s.rows), bytes: seen.and_then(|s| s.bytes), unique: Vec::new() }))
+}
+
+/// Types of the columns that a query passes on from its relations as they are, by their names in the result, in lower
+/// case. Of a name that two columns have nothing is told.
+pub(crate) fn passed(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog) -> BTreeMap<String, CanonicalType> {
+    let scope = Scope { sql, index: LineIndex::new(sql), tables, catalog, seen: None, ctes: BTreeMap::new() };
+    let columns = scope.query(query, true).unwrap_or_default();
+    let same = |a: &ColumnSchema, b: &ColumnSchema| a.name.to_lowercase() == b.name.to_lowercase();
+    let once = columns.iter().filter(|c| columns.iter().filter(|other| same(c, other)).count() == 1);
+    once.filter_map(|c| Some((c.name.to_lowercase(), c.canonical?))).collect()
 }
 
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use crate::types::CanonicalType;
 use dvt_diagnostic::Code;
 use dvt_project::{ComputeName, DialectName, RelationName, TargetName, UniqueId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything one federated model does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,6 +126,21 @@ pub struct Residual {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<String>,
     pub sql: String,
+    /// Types of the result's columns that an engine may hold as another (a UUID as text), as far as the text tells: by the
+    /// column's name in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed: BTreeMap<String, CanonicalType>,
+}
+
+impl Residual {
+    pub fn new(setup: Vec<String>, sql: String) -> Self {
+        Self { setup, sql, passed: BTreeMap::new() }
+    }
+
+    /// The type that a column of the result has where the engine may have told another.
+    pub fn passed(&self, column: &str) -> Option<CanonicalType> {
+        self.passed.get(&column.to_lowercase()).copied()
+    }
 }
 
 /// Where the result goes.

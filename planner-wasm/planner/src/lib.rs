@@ -36,6 +36,7 @@ use sqlparser::ast::Query;
 use sqlparser::tokenizer::TokenWithSpan;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use types::CanonicalType;
 
 /// A relation as it stands in the compiled text.
 #[derive(Debug, Clone)]
@@ -175,8 +176,9 @@ fn scans(request: &PlanRequest<'_>, rules: &Rules, views: &Views, read: Option<(
             plan.notes.push(note(kept));
         }
     }
-    let residual = if request.dialect == request.compute_dialect {
-        Residual { setup: Vec::new(), sql: residual::splice(request.sql, &tables, &settled) }
+    let mut residual = if request.dialect == request.compute_dialect {
+        let passed = derive::passed(request.sql, &query, &tables, request.catalog);
+        Residual { passed, ..Residual::new(Vec::new(), residual::splice(request.sql, &tables, &settled)) }
     } else {
         let compute = request.sheets.get(request.compute_dialect).map_err(about)?;
         let translated = |sql: &str, query: &Query, tables: &[residual::Table]| {
@@ -195,6 +197,8 @@ fn scans(request: &PlanRequest<'_>, rules: &Rules, views: &Views, read: Option<(
             }
         }
     };
+    // The others every engine has; these it may hold as text or as a wider number.
+    residual.passed.retain(|_, kind| matches!(kind, CanonicalType::Uuid | CanonicalType::Json | CanonicalType::UInt(_)));
     plan.residual = Some(residual);
     Ok(plan)
 }

@@ -130,8 +130,13 @@ fn spark_keeps_the_old_table_when_a_source_or_the_load_fails() {
     place.model("m.sql", "{{ config(dialect='postgres') }}\nselect s.id, b.n from {{ source('pg', 'broken') }} b join {{ source('pg', 'slow') }} s on s.id = b.id join {{ source('my', 'few') }} f on f.id = s.id");
     place.postgres("create view shop.broken as select g::int as id, 1 / (g - 150) as n from generate_series(1, 200) g");
     place.model("sources.yml", "sources:\n  - {name: pg, connection: pg, schema: shop, tables: [{name: slow}, {name: broken}]}\n  - {name: my, connection: my, schema: shop, tables: [{name: few}]}\n");
-    place.dvt(&["run", "--compute", "spark"]).fails(1, &["division by zero", "SQLSTATE 22012"]);
-    nothing_left(&place, &[]);
+    // Where dvt reads the rows that give keys, and where Spark reads all.
+    for (config, words) in [("", &["of target `pg`", "division by zero"][..]), ("        transfer: drivers\n", &["division by zero", "SQLSTATE 22012"])] {
+        place.computes("local[2]", config);
+        place.dvt(&["run", "--compute", "spark"]).fails(1, words);
+        nothing_left(&place, &[]);
+    }
+    place.computes("local[2]", "");
     assert_eq!(place.leftovers(), Vec::<String>::new());
     // In the load: rows that the table does not take.
     place.model("m.sql", "{{ config(materialized='incremental') }}\nselect s.id, s.n from {{ source('pg', 'slow') }} s join {{ source('my', 'few') }} f on f.id = s.id");

@@ -148,18 +148,24 @@ class Session:
                     pass
 
     def look(self, tracker, number, job):
-        tasks = done = active = 0
+        stages = ended = tasks = done = active = 0
         for spark_job in tracker.getJobIdsForGroup(job.tag):
             info = tracker.getJobInfo(spark_job)
-            for stage_id in info.stageIds if info else []:
+            if not info:
+                continue
+            over = info.status == "SUCCEEDED"
+            for stage_id in info.stageIds:
                 stage = tracker.getStageInfo(stage_id)
+                stages += 1
+                # One whose result was at hand never runs.
+                ended += over or bool(stage and stage.numTasks == stage.numCompletedTasks)
                 if stage:
                     tasks, done, active = tasks + stage.numTasks, done + stage.numCompletedTasks, active + stage.numActiveTasks
         now = time.monotonic()
         if active or done == tasks or done != job.done:
             job.moved = now
         job.done = done
-        tell("progress", id=number, tasks=tasks, done=done, starved=now - job.moved > STARVED)
+        tell("progress", id=number, stages=stages, ended=ended, tasks=tasks, done=done, starved=now - job.moved > STARVED)
 
 
 class Job:
@@ -167,6 +173,7 @@ class Job:
         self.session, self.number, self.tag = session, number, tag
         self.spark = session.fresh()
         self.frame = None
+        self.views, self.kept = {}, []
         self.writing = self.cancelled = False
         self.done, self.moved = 0, time.monotonic()
 
@@ -177,13 +184,36 @@ class Job:
             options = {**JDBC, **one["options"]} if one["format"] == "jdbc" else one["options"]
             frame = self.spark.read.format(one["format"]).options(**options).load()
         columns = ["cast(c%d as %s) as %s" % (i, c["type"], quoted(c["name"])) for i, c in enumerate(one["columns"])]
-        frame.selectExpr(*columns).createOrReplaceTempView(one["name"])
+        frame = self.views[one["name"]] = frame.selectExpr(*columns)
+        for name in [one["name"], *one["aliases"]]:
+            frame.createOrReplaceTempView(name)
+        # A file stays as it is; a source is asked once.
+        if one["aliases"] and one["format"] != "parquet":
+            self.keep(frame)
+
+    def keep(self, frame):
+        self.kept.append(frame.persist())
+
+    def keep_what_is_read_twice(self, reads):
+        """A query that Spark puts in several places would be asked of its source in each, at different moments."""
+        plan = self.frame._jdf.queryExecution().optimizedPlan().toString()
+        for one in reads:
+            if not one["aliases"] and plan.count(") %s) [numPartitions=" % one["name"]) > 1:
+                self.keep(self.views[one["name"]])
+
+    def close(self):
+        for frame in self.kept:
+            frame.unpersist()
+        if self.session.remote:
+            self.spark.stop()
 
     def describe(self, order):
         self.session.label(self)
         for one in order["reads"]:
             self.read(one)
         self.frame = self.spark.sql(order["sql"])
+        if not self.session.remote:
+            self.keep_what_is_read_twice(order["reads"])
         fields = self.frame.schema.fields
         return [{"name": f.name, "type": f.dataType.simpleString()} for f in fields]
 
@@ -237,7 +267,7 @@ class Job:
         """Rows that each scan gave, by its name, as far as Spark counted them."""
         if self.session.remote:
             return {}
-        rows = {}
+        rows, seen = {}, set()
         try:
             store = self.spark._jsparkSession.sharedState().statusStore()
             runs = store.executionsList()
@@ -248,12 +278,12 @@ class Job:
                 values = store.executionMetrics(run.executionId())
                 nodes = store.planGraph(run.executionId()).allNodes()
                 for n in range(nodes.size()):
-                    self.count(nodes.apply(n), values, rows)
+                    self.count(nodes.apply(n), values, rows, seen)
         except Exception as error:
             print("rows of scans are not known:", error, file=sys.stderr)
         return rows
 
-    def count(self, node, values, rows):
+    def count(self, node, values, rows, seen):
         scan = SCAN.search(node.name())
         if not scan:
             return
@@ -262,7 +292,9 @@ class Job:
         for m in range(metrics.size()):
             metric = metrics.apply(m)
             value = values.get(metric.accumulatorId())
-            if metric.name() == "number of output rows" and value.isDefined():
+            # A result that was kept shows in each place that it is read from.
+            if metric.name() == "number of output rows" and value.isDefined() and metric.accumulatorId() not in seen:
+                seen.add(metric.accumulatorId())
                 rows[scan] = rows.get(scan, 0) + int(value.get().replace(",", ""))
 
 
@@ -297,8 +329,8 @@ def serve(session, thread):
                 print("cancel:", error, file=sys.stderr)
         elif operation == "close":
             job = session.jobs.pop(order["id"], None)
-            if job and session.remote:
-                threading.Thread(target=job.spark.stop, daemon=True).start()
+            if job:
+                threading.Thread(target=job.close, daemon=True).start()
 
 
 def main():

@@ -114,6 +114,10 @@ pub struct Written {
 /// How far a job is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tasks {
+    /// Stages known so far; a plan that adapts itself learns of more while it runs.
+    pub stages: u64,
+    pub ended: u64,
+    /// Tasks of all these stages.
     pub total: u64,
     pub done: u64,
     /// No task has run for a while: the cluster gives none.
@@ -242,7 +246,7 @@ impl Job {
     fn answer(&self, progress: &mut dyn FnMut(Tasks)) -> Result<Event, ClusterError> {
         loop {
             match self.events.recv() {
-                Ok(Event::Progress { tasks, done, starved, .. }) => progress(Tasks { total: tasks, done, starved }),
+                Ok(Event::Progress { stages, ended, tasks, done, starved, .. }) => progress(Tasks { stages, ended, total: tasks, done, starved }),
                 Ok(Event::Failed { error, cancelled, .. }) => return Err(ClusterError { cancelled, ..Told::into_error(error) }),
                 Ok(event) => return Ok(event),
                 Err(_) => return Err(ClusterError::new(format!("the session ended while it was in use{}", self.process.last_words())).gone()),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Read {
     pub name: String,
+    /// Further views of the same rows.
+    pub aliases: Vec<String>,
     /// `parquet` with `path`, or a format with options. Options may hold secrets: they go to the driver and nowhere else.
     pub format: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +83,7 @@ pub(super) enum Event {
     Ready { version: String },
     Fatal { error: Told },
     Described { id: u64, columns: Vec<Column> },
-    Progress { id: u64, tasks: u64, done: u64, starved: bool },
+    Progress { id: u64, stages: u64, ended: u64, tasks: u64, done: u64, starved: bool },
     Written { id: u64, rows: Option<u64>, #[serde(default)] scanned: BTreeMap<String, u64> },
     Failed { id: u64, error: Told, cancelled: bool },
 }

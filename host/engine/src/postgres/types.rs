@@ -37,6 +37,10 @@ pub fn wire(kind: &Type) -> Option<Wire> {
     if matches!(kind.kind(), Kind::Enum(_)) {
         return Some(Wire::Text);
     }
+    // An extension's: text but for its comparisons.
+    if kind.name() == "citext" {
+        return Some(Wire::Text);
+    }
     Some(match *kind {
         Type::BOOL => Wire::Bool,
         Type::INT2 => Wire::Int2,

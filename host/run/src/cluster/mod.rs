@@ -12,7 +12,7 @@ use crate::discover;
 use crate::introspect::cell;
 use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_engine::cluster::{ClusterError, ClusterSession, ClusterSettings, Read, Tasks, Write};
+use dvt_engine::cluster::{ClusterError, ClusterSession, ClusterSettings, Read, Write};
 use dvt_engine::Exchange;
 use dvt_federation::{Outer, Sources};
 use dvt_planner::ir::RemoteScan;
@@ -284,6 +284,10 @@ impl Outer for Engine<'_> {
         self.plugin.ddl_types(types)
     }
 
+    fn sees_files(&self) -> bool {
+        self.shares_files() && self.transfer != Transfer::Drivers
+    }
+
     fn exchange(&self) -> Result<Exchange, Diagnostic> {
         if !self.shares_files() {
             let message = format!("rows of this node pass through the host, and compute `{}` sees no folder of it", self.compute);
@@ -332,14 +336,6 @@ impl Outer for Engine<'_> {
                     let _ = session.query(&statement, None).map(|_| ()).or_else(|_| session.execute(&statement).map(|_| ()));
                 }
             }
-        }
-    }
-
-    fn tasks(&self, tasks: Tasks) {
-        let printer = &self.databases.printer;
-        if printer.is_live() && tasks.total > 0 {
-            let waits = if tasks.starved { ", waiting for workers" } else { "" };
-            printer.progress(&format!("{}: {} of {} tasks{waits}", self.node, tasks.done, tasks.total));
         }
     }
 

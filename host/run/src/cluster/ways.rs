@@ -195,7 +195,7 @@ impl Way {
                 options.insert(key.to_owned(), value);
             }
         }
-        Ok(Read { name: scan.name.clone(), format: self.options.format.clone(), path: None, options, columns: Vec::new() })
+        Ok(Read { name: scan.name.clone(), aliases: Vec::new(), format: self.options.format.clone(), path: None, options, columns: Vec::new() })
     }
 
     /// Whether a column can say which part of a read a row is in: it arrives as it is.

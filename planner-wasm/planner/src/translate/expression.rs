@@ -133,7 +133,7 @@ impl Translator<'_> {
         let found = scope.column(idents, self.meaning.fold).map_err(|why| self.refuse(at, why))?;
         let kind = found.column.kind.ok_or_else(|| self.refuse(at, format!("the type of `{}` is not known", found.column.name)))?;
         if let Kind::Of(kind, _) = kind {
-            self.type_name(at, kind)?;
+            self.holds(at, &found.column.name, kind)?;
         }
         let name = self.quote(&found.column.name);
         let sql = found.item.map_or(name.clone(), |item| format!("{}.{name}", self.quote(&item.name)));

@@ -52,7 +52,9 @@ impl Translation<'_> {
         let meaning = self.model.meaning.as_ref().ok_or_else(|| unknown(self.model, "what its constructs mean"))?;
         let writes = self.compute.compute.as_ref().ok_or_else(|| unknown(self.compute, "how it writes others' meanings"))?;
         let translator = Translator { of: self, meaning, writes, index: LineIndex::new(self.sql) };
-        translator.query(self.query, &Scope::default(), query::Place::Outermost).map(|rows| Residual { setup: writes.setup(&rows.sql), sql: rows.sql })
+        let rows = translator.query(self.query, &Scope::default(), query::Place::Outermost)?;
+        let passed = rows.columns.iter().filter_map(|c| Some((c.name.to_lowercase(), c.kind?.canonical()?))).collect();
+        Ok(Residual { passed, ..Residual::new(writes.setup(&rows.sql), rows.sql) })
     }
 }
 
@@ -104,6 +106,13 @@ impl Translator<'_> {
 
     fn type_name(&self, at: &impl Visit, kind: CanonicalType) -> Result<String, Diagnostic> {
         self.writes.name(kind).ok_or_else(|| self.refuse(at, format!("the compute has no type for {kind}")))
+    }
+
+    fn holds(&self, at: &impl Visit, column: &str, kind: CanonicalType) -> Result<(), Diagnostic> {
+        match self.writes.name(kind) {
+            Some(_) => Ok(()),
+            None => Err(self.refuse(at, format!("the column `{column}` is of the type {kind}, for which the compute has none"))),
+        }
     }
 
     /// The type that values have which stand for one another; None where they have none, or keep one each.

@@ -205,7 +205,7 @@ impl Translator<'_> {
         for item in &select.projection {
             match item {
                 SelectItem::UnnamedExpr(expr) => {
-                    let said = self.settled(expr, self.value(expr, scope)?, place)?;
+                    let said = self.listed(expr, scope, place)?;
                     let name = match (self.name_of(expr), place) {
                         (Some(name), _) => name,
                         (None, Place::Value | Place::Arm) => String::new(),
@@ -216,14 +216,14 @@ impl Translator<'_> {
                     columns.push(Column { name, kind: Some(said.kind) });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
-                    let said = self.settled(expr, self.value(expr, scope)?, place)?;
+                    let said = self.listed(expr, scope, place)?;
                     let name = folded(alias, self.meaning.fold);
                     items.push(format!("{} AS {}", said.sql, self.quote(&name)));
                     columns.push(Column { name, kind: Some(said.kind) });
                 }
                 SelectItem::Wildcard(options) if bare(options) => {
                     let all = self.star(item, scope)?;
-                    self.given_out(item, &all, place)?;
+                    self.held(item, &all)?;
                     columns.extend(all);
                     items.push("*".to_owned());
                 }
@@ -232,7 +232,7 @@ impl Translator<'_> {
                     let wanted = folded(ident, self.meaning.fold);
                     let found = scope.items.iter().find(|i| i.name.eq_ignore_ascii_case(&wanted));
                     let found = found.ok_or_else(|| self.refuse(&named(ident), format!("no relation here is called `{wanted}`")))?;
-                    self.given_out(item, &found.columns, place)?;
+                    self.held(item, &found.columns)?;
                     columns.extend(found.columns.iter().cloned());
                     items.push(format!("{}.*", self.quote(&found.name)));
                 }
@@ -242,15 +242,15 @@ impl Translator<'_> {
         Ok((items, columns))
     }
 
-    /// Whether the compute can give columns of a `*`.
-    fn given_out(&self, at: &impl Visit, columns: &[Column], place: Place) -> Result<(), Diagnostic> {
-        for kind in columns.iter().filter_map(|c| c.kind?.canonical()) {
-            self.type_name(at, kind)?;
-            if place == Place::Outermost && self.writes.inner.iter().any(|i| *i == kind.to_string()) {
-                return Err(self.refuse(at, format!("the compute cannot give values of the type {kind}")));
-            }
-        }
-        Ok(())
+    /// A value of the select list. A column that is passed on keeps a type that other values lose in the result.
+    fn listed(&self, expr: &Expr, scope: &Scope<'_>, place: Place) -> Result<Said, Diagnostic> {
+        let passed = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) && place == Place::Outermost;
+        self.settled(expr, self.value(expr, scope)?, if passed { Place::Named } else { place })
+    }
+
+    /// Whether the compute has types for the columns of a `*`.
+    fn held(&self, at: &impl Visit, columns: &[Column]) -> Result<(), Diagnostic> {
+        columns.iter().filter_map(|c| Some((c, c.kind?.canonical()?))).try_for_each(|(c, kind)| self.holds(at, &c.name, kind))
     }
 
     /// The columns of a bare `*`: of the relations in their order, merged ones once.
