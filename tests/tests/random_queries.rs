@@ -82,7 +82,7 @@ fn untyped(rows: &[String]) -> Vec<String> {
 struct Tally {
     answered: usize,
     unanswered: usize,
-    /// Not translated from the model's dialect.
+    /// Not translated from the model's dialect, or not compared.
     refused: usize,
     /// Pairs of texts that answered alike.
     pairs: usize,
@@ -109,6 +109,10 @@ fn one(world: &World, placements: &[Placement], seed: u64, tally: &mut Tally) {
         })?;
         let (rows, computed) = world.run(&plan).map_err(|e| format!("fails: {e}"))?;
         let whole = world.spoken != spoken::DUCKDB && !plan.delegates.is_empty();
+        // SQLite's decimals are text in its own tables here, and numbers where all tables are.
+        if whole && world.spoken == spoken::SQLITE {
+            return Err(String::new());
+        }
         Ok::<_, String>((rows, computed.movements.iter().map(|m| m.rows).sum::<u64>(), plan.scans.iter().any(|s| !s.pushed.is_empty()), whole))
     };
     let text = match seed {

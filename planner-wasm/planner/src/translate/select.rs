@@ -132,7 +132,7 @@ impl Translator<'_> {
                     }
                     self.comparable(&named(ident), *a, *b)?;
                     // It has the type of both in some dialects, the left side's in others.
-                    if a.canonical() != b.canonical() && self.meaning.whole.0 != self.meaning.whole.1 {
+                    if self.meaning.whole.0 != self.meaning.whole.1 && self.common(*a, *b).is_none_or(|k| k.canonical() != a.canonical()) {
                         return Err(self.refuse(&named(ident), format!("`{name}` is {} on one side of USING and {} on the other: use ON", a.words(), b.words())));
                     }
                     quoted.push(self.quote(&name));
