@@ -24,7 +24,8 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use translated::expressions::{DUCKDB_EXPRESSIONS, Fate, MARIADB_EXPRESSIONS, POSTGRES_EXPRESSIONS, SQLITE_EXPRESSIONS};
+use translated::expressions::{DUCKDB_EXPRESSIONS, Fate, POSTGRES_EXPRESSIONS, SQLITE_EXPRESSIONS};
+use translated::mysql::MARIADB_EXPRESSIONS;
 use translated::{CUSTOMERS, DUCKDB, MARIADB, ORDERS, POSTGRES, SQLITE, placed};
 
 const VERSIONS: [&str; 2] = ["3.5.9", "4.3.0"];
@@ -187,5 +188,5 @@ fn spark_and_duckdb_answer_as_sqlite_does_or_the_text_is_refused() {
 fn spark_and_duckdb_answer_as_mariadb_does_or_the_text_is_refused() {
     let maria = servers::mariadb::MariadbServer::start();
     let mut truth = products::mariadb(&maria);
-    compare("mysql", &COMPUTES, MARIADB, MARIADB_EXPRESSIONS, &mut truth);
+    compare("mysql", &COMPUTES, &translated::for_spark(MARIADB), MARIADB_EXPRESSIONS, &mut truth);
 }

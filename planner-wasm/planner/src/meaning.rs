@@ -75,7 +75,8 @@ pub struct Meaning {
     /// Families beside equal ones whose values may be compared.
     #[serde(default)]
     pub across: Vec<(Family, Family)>,
-    /// Type names in casts, in small letters and without their arguments. `decimal` and `text` take the arguments.
+    /// Type names in casts, in small letters and without their arguments. `decimal` and `text` take the arguments; without them
+    /// a `decimal` keeps the digits that it has, a `decimal(18,3)` has these.
     #[serde(default)]
     pub types: BTreeMap<String, String>,
     #[serde(default)]
@@ -89,8 +90,8 @@ pub struct Rule {
     /// `lower`, `+`, `cast`, `extract:year`, `date_trunc:month`, `trim:both`.
     pub name: Vec<String>,
     /// One an argument: families or types with `|` between, `fixed` (a decimal whose values all have the digits of its type), `any`, `number`, `equal` (equal only with equal bytes),
-    /// `ordered` (of one order everywhere), `natural`, `count` and `nonzero` (a whole number in the text: of
-    /// 1 or more, of 0 or more, other than 0), `string` and `nonempty` (a string in the text);
+    /// `ordered` (of one order everywhere), `natural`, `count`, `nonzero` and `finite` (a whole number in the text: of
+    /// 1 or more, of 0 or more, other than 0, of which 10,000 is a multiple), `rest` (a decimal with more digits than its query gives out), `open` (one of which only those and the next are known), `string` and `nonempty` (a string in the text);
     /// `...` behind the last: any number of them. A string before them in the call stands behind the name, with `:`.
     pub args: Vec<String>,
     /// Results of decimals that all have at most so many digits have no more either.
@@ -105,7 +106,8 @@ pub struct Rule {
     /// A canonical type, `free` before a decimal one whose values have digits of their own, or `same` (the first argument's), `common` (what all have in common),
     /// `wider` (the widest whole number's), `wide` (the dialect's widest), `sum`, `product`, `total`, `rounded` (of
     /// decimals, the last to a number in the text), `digits` (as many behind the point as a number in the text
-    /// says), `asked`.
+    /// says), `four more` (digits than the first argument has), `quotient` (computed by groups of nine digits, given out
+    /// with four more than the first argument has), `asked`.
     pub gives: String,
     pub means: String,
 }
@@ -119,7 +121,8 @@ pub struct Writes {
     /// Meaning to text: `{0}`, `{1}` … the arguments, `{all}` all of them, `{chain}` with `||` between,
     /// `{constant}` what stands behind the name's
     /// `:`, `{type}` the result's type, `{wide}` the first
-    /// argument as a decimal of as many digits as the result has. Of aggregates and
+    /// argument as a decimal of as many digits as the result has; of a `quotient` `{shift}` and `{unit}`: a power of ten for the dividend
+    /// without its point, and what the last digit is worth. Of aggregates and
     /// windows: `{distinct}`, `{order}` and `{over}` for what stands in and behind the call; `{ordered}` is `{over}` of a
     /// function that needs an order there. A meaning with `:` and what stands behind the name's goes before one without.
     pub text: BTreeMap<String, String>,

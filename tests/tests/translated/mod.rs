@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod expressions;
+pub mod mysql;
 
 pub const ORDERS: &str = "(1, 1, 'complete', 10.50, 7, 3, '2024-01-31', '2024-01-31 10:20:30.5', 2.5, true),
   (2, 1, 'Complete', -0.01, -7, -3, '2023-12-31', '2023-12-31 23:59:59.999999', -2.5, false),
@@ -98,6 +99,9 @@ pub const SQLITE: &[&str] = &[
 pub const MARIADB: &[&str] = &[
     "select o.id, o.qty div 2 as half, o.qty div c.points as per, o.qty % c.points as rest, o.qty + o.small as total, o.qty * 2 as dbl from {o} o join {c} c on c.id = o.customer_id",
     "select o.id, o.amount * 2 as a, o.amount + 1.5 as b, o.amount - o.qty as d, round(o.amount, 1) as r, abs(o.amount) as p, cast(o.amount as signed) as i from {o} o join {c} c on c.id = o.customer_id where o.id <> 3",
+    "select o.id, o.amount / 100 as a, o.amount / 3 as q, round(o.amount / nullif(o.qty, 0), 2) as r, o.qty / c.points as p, 100.0 * o.qty / nullif(c.points, 0) as s from {o} o join {c} c on c.id = o.customer_id",
+    "with s as (select o.id, o.customer_id, o.amount / 100 as amount from {o} o) select c.id, avg(o.qty) as a, round(avg(s.amount), 3) as m, sum(s.amount) as t, sum(o.amount) / count(*) as q, cast(avg(o.amount) as decimal(20,1)) as d from s join {o} o on o.id = s.id join {c} c on c.id = s.customer_id group by c.id",
+    "select t.k, t.a * 3 as a, t.a > 1 as b, c.name from (select o.customer_id as k, avg(o.qty) as a from {o} o group by o.customer_id) t join {c} c on c.id = t.k order by t.a desc, t.k limit 2",
     "select o.id, o.weight / 4 as w, o.weight * 2 as v, o.weight > 1.0 as big from {o} o join {c} c on c.id = o.customer_id where o.id <> 3",
     "select o.id, concat(o.status, '-', c.name) as a, concat(o.status, o.qty) as b, char_length(o.status) as l, upper(o.status) as u, trim(o.status) as t, substr(o.status, 2, 3) as s, left(o.status, 2) as f, md5(o.status) as m from {o} o left join {c} c on c.id = o.customer_id",
     "select o.id, year(o.ordered) as y, month(o.at) as m, extract(day from o.ordered) as d, datediff(o.ordered, date '2024-01-01') as n, date(o.at) as dt, o.at + interval 1 month as nx from {o} o join {c} c on c.id = o.customer_id where o.id not in (3, 5)",
@@ -130,6 +134,6 @@ pub fn placed(query: &str, orders: &str, customers: &str) -> String {
 
 /// Without what Spark has not, and so refuses: DISTINCT ON, text of rows in an order, quotients of numeric.
 pub fn for_spark<'a>(queries: &[&'a str]) -> Vec<&'a str> {
-    const REFUSED: [&str; 4] = ["distinct on", "order by o.id desc) as", "o.amount / 3", "avg(o.amount)"];
+    const REFUSED: [&str; 6] = ["distinct on", "order by o.id desc) as", "o.amount / 3", "o.amount / 100", "avg(o.amount)", "avg(o.qty) as a"];
     queries.iter().copied().filter(|q| !REFUSED.iter().any(|r| q.contains(r))).collect()
 }

@@ -259,6 +259,9 @@ impl Translator<'_> {
             if kind.is_text() && !(kind == Kind::Literal && a != b) && !self.by_bytes(kind) {
                 return Err(self.refuse(at, "comparing text whose collation takes different bytes for equal"));
             }
+            if kind.shown().is_some() {
+                return Err(self.refuse(at, format!("comparing {}: round it, round(…, 4)", kind.words())));
+            }
         }
         let (Kind::Of(x, _), Kind::Of(y, _)) = (a, b) else { return Ok(()) };
         let (f, g) = (x.family(), y.family());

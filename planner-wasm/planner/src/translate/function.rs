@@ -1,6 +1,6 @@
 //! Functions, operators, aggregates and windows by the rules of both sheets.
 
-use super::kind::{Form, Kind, as_decimal};
+use super::kind::{Form, Kind, MOST_DIGITS, as_decimal, quotient};
 use super::scope::Scope;
 use super::{Said, Translator};
 use crate::meaning::Rule;
@@ -48,8 +48,8 @@ impl Translator<'_> {
         };
         let rule = self.meaning.rule.iter().find(fits).ok_or_else(|| {
             let refused = self.refuse(at, format!("{} has no rule", shown()));
-            let own = args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Free)));
-            if own { refused.hint("say how many digits it has: round(…, 2), or a cast to numeric(15,2)") } else { refused }
+            let own = args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), form) if form != Form::Fixed));
+            if own { refused.hint("say how many digits it has where it is made: round(…, 2), or a cast to numeric(15,2)") } else { refused }
         })?;
         let exact = self.writes.text.get(&format!("{}:{}", rule.means, call.constant));
         let template = exact.or_else(|| self.writes.text.get(&rule.means)).ok_or_else(|| self.refuse(at, format!("{}: the compute has nothing that means {}", shown(), rule.means)))?;
@@ -75,6 +75,12 @@ impl Translator<'_> {
                 _ => return Err(self.refuse(at, format!("{} of other than decimals", rule.means))),
             };
             sql = sql.replace("{wide}", &format!("CAST({{0}} AS {wide})"));
+        }
+        if sql.contains("{shift}") {
+            let count = Kind::of(CanonicalType::Int(64));
+            let computed = args.first().and_then(|a| quotient(a.kind, args.get(1).map_or(count, |b| b.kind)));
+            let of = computed.ok_or_else(|| self.refuse(at, format!("`{name}` with more digits than are computed alike")))?;
+            sql = sql.replace("{shift}", &format!("1{:0>1$}", "", usize::from(of.shift))).replace("{unit}", &format!("0.{:0>1$}", 1, usize::from(of.scale)));
         }
         // Behind marks first, so that nothing in an argument is taken for a hole.
         for i in 0..args.len() {
@@ -107,6 +113,10 @@ impl Translator<'_> {
     fn as_text(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
         let text = match said.kind {
             Kind::Literal | Kind::Of(CanonicalType::Text, _) => return Ok(said),
+            Kind::Of(_, Form::Rest(..) | Form::Open(..)) => {
+                let said = self.given_digits(at, said)?;
+                return self.as_text(at, said);
+            }
             Kind::Null => self.type_name(at, CanonicalType::Text)?,
             Kind::Of(..) => {
                 let said = self.typed(at, said)?;
@@ -114,6 +124,13 @@ impl Translator<'_> {
             }
         };
         Ok(Said::new(format!("CAST(NULL AS {text})"), Kind::of(CanonicalType::Text)))
+    }
+
+    /// A decimal with more digits than its query gives out, as that gives it out.
+    pub(super) fn given_digits(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+        let Some((precision, scale)) = said.kind.shown() else { return Ok(said) };
+        let kind = CanonicalType::Decimal(precision, scale);
+        Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), Kind::of(kind)))
     }
 
     /// Whether an argument is what a rule asks for.
@@ -125,6 +142,11 @@ impl Translator<'_> {
             ("count", _) => said.number.is_some_and(|n| n >= 0),
             ("string", _) => said.string.is_some(),
             ("nonempty", _) => said.string.as_ref().is_some_and(|s| !s.is_empty()),
+            ("finite", _) => said.number.is_some_and(|n| n != 0 && 10_000 % n == 0),
+            ("rest", Kind::Of(_, form)) => matches!(form, Form::Rest(..)),
+            ("open", Kind::Of(Decimal(_, s), form)) => matches!(form, Form::Open(_, shown) if s > shown),
+            // Only rules that say so take numbers with more digits than they show.
+            (_, kind) if kind.shown().is_some() => false,
             ("any", _) => true,
             ("equal", kind) => self.by_bytes(kind),
             ("ordered", kind) => self.ordered(kind),
@@ -153,8 +175,9 @@ impl Translator<'_> {
     /// The arguments as the rule's template takes them, and the type of the result.
     fn given(&self, at: &impl Visit, rule: &Rule, args: Vec<Said>, call: &Call) -> Result<(Vec<Said>, Kind), Diagnostic> {
         let decimals = |args: &[Said]| -> Option<Vec<(u8, u8)>> { args.iter().map(|a| as_decimal(a.kind.canonical()?)).collect() };
+        let rest = args.iter().any(|a| a.kind.shown().is_some());
         let fitting = |precision: u8, scale: u8| {
-            if scale > 38 {
+            if scale > if rest { MOST_DIGITS } else { 38 } {
                 return Err(self.refuse(at, format!("a scale of {scale} digits is more than the compute has")));
             }
             Ok(Kind::of(CanonicalType::Decimal(precision.min(38), scale)))
@@ -163,9 +186,20 @@ impl Translator<'_> {
             let fixed = args.iter().filter(|a| a.kind.is_text()).all(|a| self.by_bytes(a.kind));
             Kind::Of(CanonicalType::Text, if fixed { Form::Fixed } else { Form::Free })
         };
-        // What is computed from digits that only the values tell has such digits itself.
+        // What is computed from digits that only the values tell has such digits itself; so has what is from more than are shown.
+        let shown = |a: &Said| a.kind.shown().or(as_decimal(a.kind.canonical()?));
         let as_digits = |args: &[Said], kind: Kind| match kind {
+            Kind::Of(of @ CanonicalType::Decimal(..), _) if rest => {
+                let all: Vec<(u8, u8)> = args.iter().filter_map(shown).collect();
+                let (whole, most) = (all.iter().map(|(p, s)| p - s).max().unwrap_or(0), all.iter().map(|(_, s)| *s).max().unwrap_or(0));
+                let (precision, scale) = match rule.gives.as_str() {
+                    "product" => (all.iter().fold(0_u8, |n, (p, _)| n.saturating_add(*p)), all.iter().fold(0_u8, |n, (_, s)| n.saturating_add(*s))),
+                    _ => (whole.saturating_add(most).saturating_add(1), most),
+                };
+                Kind::Of(of, Form::Rest(precision.min(38), scale))
+            }
             Kind::Of(of, _) if args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Free))) => Kind::Of(of, Form::Free),
+            Kind::Of(of, _) if args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Wide))) => Kind::Of(of, Form::Wide),
             kind => kind,
         };
         if rule.gives == "common" {
@@ -180,6 +214,19 @@ impl Translator<'_> {
                 Some(Kind::Literal) => of_text(&args),
                 Some(kind) => kind,
                 None => return Err(self.refuse(at, "a rule without arguments gives their type")),
+            },
+            "quotient" => {
+                let count = Kind::of(CanonicalType::Int(64));
+                let of = args.first().and_then(|a| quotient(a.kind, args.get(1).map_or(count, |b| b.kind)));
+                of.ok_or_else(|| self.refuse(at, format!("`{}` with more digits than are computed alike", rule.means)))?.kind
+            }
+            "four more" => match decimals(&args[..1]).as_deref() {
+                Some([(p, s)]) => match fitting(p.saturating_add(4), s.saturating_add(4))? {
+                    Kind::Of(kind, _) if !args.iter().any(|a| matches!(a.kind, Kind::Of(_, Form::Free))) => Kind::Of(kind, Form::Wide),
+                    Kind::Of(kind, _) => Kind::Of(kind, Form::Free),
+                    kind => kind,
+                },
+                _ => return Err(self.refuse(at, format!("`{}` is not of decimals", rule.means))),
             },
             "asked" => match call.asked {
                 Some(CanonicalType::Text) => of_text(&args),
@@ -228,6 +275,13 @@ impl Translator<'_> {
                 if kind == CanonicalType::Text { of_text(&args) } else { Kind::of(kind) }
             }
         };
+        // Of digits that are not known, those that are given out are.
+        let open = args.iter().filter(|a| matches!(a.kind, Kind::Of(_, Form::Open(..)))).filter_map(|a| a.kind.shown()).map(|(_, s)| s).min();
+        if let (Some(most), Some(CanonicalType::Decimal(_, scale))) = (open, kind.canonical())
+            && scale > most
+        {
+            return Err(self.refuse(at, format!("more than {most} digits of this quotient: they differ")));
+        }
         Ok((args, kind))
     }
 

@@ -179,7 +179,7 @@ impl Translator<'_> {
         match kind {
             Kind::Literal => self.meaning.literals_binary,
             Kind::Of(CanonicalType::Text, form) => form == Form::Fixed,
-            Kind::Of(CanonicalType::Json | CanonicalType::Interval, _) => false,
+            Kind::Of(CanonicalType::Json | CanonicalType::Interval, _) | Kind::Of(_, Form::Rest(..) | Form::Open(..)) => false,
             Kind::Null | Kind::Of(..) => true,
         }
     }

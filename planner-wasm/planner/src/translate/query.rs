@@ -62,7 +62,14 @@ impl Translator<'_> {
             SetExpr::Select(select) => {
                 let chosen = self.select(select, &around, place)?;
                 let order = order_by.as_ref().map(|o| self.order_of_select(o, &chosen, limited || place != Place::Outermost)).transpose()?;
-                (chosen.rows, order)
+                let mut rows = chosen.rows;
+                // What is made of many rows is stored for who reads it, and so are its digits.
+                if place == Place::Named && chosen.grouped {
+                    for column in &mut rows.columns {
+                        column.kind = column.kind.map(Kind::stored);
+                    }
+                }
+                (rows, order)
             }
             other => {
                 let mut rows = self.body(other, &around)?;
@@ -278,6 +285,10 @@ impl Translator<'_> {
     /// A NULL or a string that becomes a column has the type text.
     pub(super) fn settled(&self, at: &impl Visit, said: Said, place: Place) -> Result<Said, Diagnostic> {
         match (said.kind, place) {
+            (Kind::Of(_, Form::Rest(p, s) | Form::Open(p, s)), _) => {
+                let said = self.given_digits(at, said)?;
+                Ok(Said { kind: Kind::Of(CanonicalType::Decimal(p, s), Form::Open(p, s)), ..said })
+            }
             (Kind::Null, Place::Outermost | Place::Named) => {
                 let text = self.type_name(at, CanonicalType::Text)?;
                 Ok(Said::new(format!("CAST(NULL AS {text})"), Kind::of(CanonicalType::Text)))

@@ -21,6 +21,8 @@ pub(super) struct Chosen<'a> {
     pub rows: Rows,
     pub scope: Scope<'a>,
     distinct: bool,
+    /// Whether its rows are each made of several, and not compared afterwards.
+    pub grouped: bool,
 }
 
 impl Translator<'_> {
@@ -60,7 +62,8 @@ impl Translator<'_> {
         };
         let from = if from.is_empty() { self.writes.nowhere.clone() } else { format!(" FROM {}", from.join(", ")) };
         let sql = format!("SELECT {distinct}{}{from}{filter}{groups}{having}", items.join(", "));
-        Ok(Chosen { rows: Rows { sql, columns }, scope, distinct: select.distinct.is_some() })
+        let grouped = select.distinct.is_none() && (!groups.is_empty() || self.aggregates(select));
+        Ok(Chosen { rows: Rows { sql, columns }, scope, distinct: select.distinct.is_some(), grouped })
     }
 
     /// Everything that a SELECT may have and this does not know.
@@ -128,6 +131,10 @@ impl Translator<'_> {
                         return Err(self.refuse(&named(ident), format!("`{name}` may mean several columns")));
                     }
                     self.comparable(&named(ident), *a, *b)?;
+                    // It has the type of both in some dialects, the left side's in others.
+                    if self.meaning.whole.0 != self.meaning.whole.1 && self.common(*a, *b).is_none_or(|k| k.canonical() != a.canonical()) {
+                        return Err(self.refuse(&named(ident), format!("`{name}` is {} on one side of USING and {} on the other: use ON", a.words(), b.words())));
+                    }
                     quoted.push(self.quote(&name));
                     scope.merged.push(name);
                 }
@@ -311,6 +318,17 @@ impl Translator<'_> {
         Ok(if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) })
     }
 
+    /// Whether an aggregate makes one row of all.
+    fn aggregates(&self, select: &Select) -> bool {
+        let mut seen = Aggregates { translator: self, found: false, nested: false };
+        for item in &select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                visit(expr, &mut seen);
+            }
+        }
+        seen.found && !seen.nested
+    }
+
     /// A grouping key: a column, the number or the name of an output column, an expression.
     fn key(&self, expr: &Expr, scope: &Scope<'_>, columns: &[Column]) -> Result<String, Diagnostic> {
         let grouped = |kind: Kind| {
@@ -362,9 +380,9 @@ fn named(ident: &sqlparser::ast::Ident) -> Expr {
 }
 
 /// Meanings that make one value of many rows; a call that the rules do not know was refused before.
-const AGGREGATES: [&str; 13] = [
-    "count_rows", "count_values", "sum_wide", "sum_float", "average_float", "average_of_integers", "average_of_decimals", "average_as_numeric", "least_value", "greatest_value", "every",
-    "any", "join_text",
+const AGGREGATES: [&str; 20] = [
+    "count_rows", "count_values", "sum_wide", "sum_float", "sum_float_or_fail", "sum_float_within", "sum_float_or_null", "average_float", "average_float_or_fail", "average_float_within",
+    "average_float_or_null", "average_of_integers", "average_of_decimals", "average_as_numeric", "average_of_shares", "least_value", "greatest_value", "every", "any", "join_text",
 ];
 
 /// Looks for aggregates in an expression.

@@ -118,10 +118,13 @@ impl Translator<'_> {
         let numbers: Option<Vec<u8>> = arguments.split(',').filter(|a| !a.trim().is_empty()).map(|a| a.trim().parse().ok()).collect();
         let unknown = || self.refuse(at, format!("the type `{data_type}` is not translated"));
         let (numbers, meant) = (numbers.ok_or_else(unknown)?, self.meaning.types.get(base.trim()).ok_or_else(unknown)?);
-        let wanted = match (meant.as_str(), numbers.as_slice()) {
+        // A decimal may have digits of its own where none are said.
+        let (meant, usual) = if meant.starts_with("decimal(") { ("decimal", meant.parse().ok()) } else { (meant.as_str(), None) };
+        let wanted = match (meant, numbers.as_slice()) {
             ("decimal", [p]) => CanonicalType::Decimal(*p, 0),
             ("decimal", [p, s]) => CanonicalType::Decimal(*p, *s),
             // Without digits it keeps those that the value has.
+            ("decimal", []) if usual.is_some() => usual.ok_or_else(unknown)?,
             ("decimal", []) => match said.kind.canonical().and_then(as_decimal) {
                 Some((p, s)) => CanonicalType::Decimal(p, s),
                 None => return Err(self.refuse(at, format!("{} as a decimal of any digits: say how many", said.kind.words()))),
@@ -136,6 +139,10 @@ impl Translator<'_> {
         let cast = match said.kind {
             Kind::Null => Said::new(format!("CAST(NULL AS {})", self.type_name(at, wanted)?), Kind::of(wanted)),
             Kind::Literal if wanted != CanonicalType::Text => self.adopt(at, said, wanted)?,
+            kind if kind.shown().is_some() && wanted == CanonicalType::Text => {
+                let said = self.given_digits(at, said)?;
+                self.apply(at, "cast", vec![said], &Call { asked: Some(wanted), ..Call::default() })?
+            }
             Kind::Of(have, form) if have == wanted && have != CanonicalType::Text => {
                 let said = self.typed(at, said)?;
                 Said { kind: Kind::Of(have, if numbers.is_empty() { form } else { Form::Fixed }), ..said }
