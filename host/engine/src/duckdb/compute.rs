@@ -2,7 +2,7 @@
 
 use super::spill::SpillFolder;
 use super::stream::{StreamSender, StreamToken, stream};
-use super::{base_config, describe, drain, failure, prepare};
+use super::{base_config, describe, drain, failure, keep_limits, prepare};
 use crate::error::EngineError;
 use crate::{BatchSink, Canceller, DescribedColumn, ReadCount};
 use arrow::datatypes::SchemaRef;
@@ -77,9 +77,7 @@ impl Instance {
         // Row order of a federated result has no meaning; keeping it costs memory.
         config = config.with("preserve_insertion_order", "false").map_err(|e| failure(&e))?;
         let connection = duckdb::Connection::open_in_memory_with_flags(config).map_err(|e| failure(&e))?;
-        // DuckDB 1.5.6 puts what it learns from a join's one side below a LIMIT of the other, now and then: other rows are
-        // then within the limit, and the answer is wrong. `tests/pushdown/README.md` has the query.
-        connection.execute_batch("SET disabled_optimizers = 'join_filter_pushdown'").map_err(|e| failure(&e))?;
+        keep_limits(&connection)?;
         Ok(Self { root: Mutex::new(connection), _spill: spill })
     }
 }

@@ -4,7 +4,7 @@
 
 use super::exact::conform;
 use super::stream::stream;
-use super::{base_config, describe, drain, failure, prepare};
+use super::{base_config, describe, drain, failure, keep_limits, prepare};
 use crate::error::{EngineError, ErrorKind};
 use crate::{BatchSink, Canceller, ConnectSpec, Connection, DescribedColumn, Executed, ReadCount, Rows};
 use arrow::array::RecordBatch;
@@ -37,6 +37,7 @@ fn instance(path: &str, create: bool) -> Result<Instance, EngineError> {
     }
     let root = duckdb::Connection::open_with_flags(path, base_config()?).map_err(|e| failure(&e))?;
     prepare(&root)?;
+    keep_limits(&root)?;
     let root = Arc::new(Mutex::new(root));
     let key = key.canonicalize().unwrap_or(key);
     instances.insert(key, Arc::downgrade(&root));

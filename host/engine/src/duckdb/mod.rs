@@ -58,6 +58,12 @@ fn base_config() -> Result<Config, EngineError> {
         .map_err(|e| failure(&e))
 }
 
+/// DuckDB 1.5.6 puts what it learns from a join's one side below a LIMIT of the other: other rows are then within the limit,
+/// and the answer is wrong. `tests/pushdown/README.md` has the query. Of a whole instance; a profile's own setting comes later.
+fn keep_limits(connection: &duckdb::Connection) -> Result<(), EngineError> {
+    connection.execute_batch("SET disabled_optimizers = 'join_filter_pushdown'").map_err(|e| failure(&e))
+}
+
 /// Prepares a session and checks that the library can do time zones.
 fn prepare(connection: &duckdb::Connection) -> Result<(), EngineError> {
     connection.execute_batch("SET TimeZone = 'UTC'").map_err(|e| {
