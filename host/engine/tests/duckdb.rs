@@ -306,3 +306,16 @@ fn a_list_arrives_under_the_planned_inner_name() {
     assert_eq!(got.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
     assert_eq!(got[0].schema(), want);
 }
+
+/// Written as they are, with no more optimizers off, both count one row: the join's condition goes below the LIMIT.
+#[test]
+fn a_limit_on_one_side_of_a_join_keeps_the_rows_that_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = open(&folder.path().join("l.duckdb"), true).unwrap();
+    connection.execute("create table s as select * from (values (1), (2), (3), (5)) t(id)").unwrap();
+    for first in ["order by id limit 2", "limit 2"] {
+        let sql = format!("select count(*) from (select * from s {first}) t where t.id in (select id from s where id = 5)");
+        let rows = connection.query(&sql, None).unwrap();
+        assert_eq!(rows.batches[0].column(0).as_primitive::<Int64Type>().value(0), 0, "{sql}");
+    }
+}
