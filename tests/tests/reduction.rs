@@ -79,6 +79,49 @@ fn the_smaller_side_is_read_first_and_analyze_shows_what_that_saved() {
     assert_eq!(scan(&serde_json::from_str(&moved).unwrap(), "orders")["actual"]["rows"], 5000, "the last run read all");
 }
 
+/// Keys of numbers, text and days, more than are listed, from SQLite to each product that takes them as one literal.
+#[test]
+fn keys_that_are_too_many_to_list_are_one_literal_and_the_rows_the_same() {
+    let (world, server) = shop();
+    let mut client = postgres::Client::connect(&format!("host=127.0.0.1 port={} user=dvt dbname=postgres", server.port), postgres::NoTls).unwrap();
+    client
+        .batch_execute("create table lines (n bigint, word text, day date); insert into lines select i, 'it''s \"' || i, date '1990-01-01' + i from generate_series(1, 20000) i; create table wanted as select * from lines where n % 10 = 0 and n <= 15000; analyze")
+        .unwrap();
+    let fill = "with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) insert into {table} select i * {step}, 'it''s \"' || (i * {step}), date('1990-01-01', (i * {step}) || ' days') from n";
+    let crm = rusqlite::Connection::open(world.path("shop/crm.sqlite")).unwrap();
+    for (table, rows, step) in [("wanted", "1500", "10"), ("lines", "20000", "1")] {
+        crm.execute_batch(&format!("create table {table} (n integer, word text, day date); {}", fill.replace("{table}", table).replace("{rows}", rows).replace("{step}", step))).unwrap();
+    }
+    duckdb::Connection::open(world.path("shop/facts.duckdb"))
+        .unwrap()
+        .execute_batch("create table lines as select i::bigint as n, 'it''s \"' || i as word, date '1990-01-01' + i::int as day from range(1, 20001) r(i)")
+        .unwrap();
+    let profiles = std::fs::read_to_string(world.path("home/profiles.yml")).unwrap();
+    world.write("home/profiles.yml", &format!("{profiles}    facts: {{type: duckdb, path: facts.duckdb}}\n"));
+    world.write(
+        "shop/models/more.yml",
+        "sources:\n  - {name: pg, connection: sales, schema: public, tables: [{name: wanted}, {name: lines}]}\n  - {name: lite, connection: crm, schema: main, tables: [{name: wanted}, {name: lines}]}\n  - {name: duck, connection: facts, schema: main, tables: [{name: lines}]}\n",
+    );
+    // Of DuckDB's text they are listed.
+    for (from, by) in [("pg", "lite"), ("duck", "lite"), ("lite", "pg")] {
+        for column in ["n", "word", "day"] {
+            let sql = format!(
+                "{{{{ config(materialized='table') }}}}\nselect l.n, l.word, l.day from {{{{ source('{by}', 'wanted') }}}} w join {{{{ source('{from}', 'lines') }}}} l on l.{column} = w.{column}\n"
+            );
+            world.write("shop/models/matched.sql", &sql);
+            let said = world.dvt("shop", &["explain", "-s", "matched", "--analyze", "--output", "json"]).ok();
+            let document: Value = serde_json::from_str(&said.out).unwrap();
+            let lines = document["models"][0]["scans"].as_array().unwrap().iter().find(|s| s["waited"][0]["keys"].is_number());
+            let lines = lines.unwrap_or_else(|| panic!("{from} {column}: {document:#}"));
+            assert_eq!((&lines["waited"][0]["keys"], &lines["actual"]["rows"]), (&1500.into(), &1500.into()), "{from} {column}: {lines:#}");
+            world.dvt("shop", &["run", "-s", "matched"]).ok();
+            let reduced = rows(&world, "matched").unwrap();
+            world.dvt("shop", &["run", "-s", "matched", "--no-pushdown"]).ok();
+            assert_eq!((reduced.len(), &reduced), (1500, &rows(&world, "matched").unwrap()), "{from} {column}");
+        }
+    }
+}
+
 #[test]
 fn two_places_that_read_one_relation_read_it_once() {
     let (world, _server) = shop();

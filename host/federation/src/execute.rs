@@ -398,7 +398,7 @@ impl One<'_> {
             let reduction = &self.plan.reductions[*number];
             for scan in self.read.scans.iter().map(|s| &self.plan.scans[*s]).filter(|s| s.name == reduction.by) {
                 match scan.columns.iter().position(|c| c.name == reduction.key) {
-                    Some(index) => giver.give(index, reduction.most, reduction.ranges, &self.gates[*number]),
+                    Some(index) => giver.give(index, reduction.most(), reduction.ranges, &self.gates[*number]),
                     None => self.gates[*number].tell(Keys::Untold),
                 }
             }

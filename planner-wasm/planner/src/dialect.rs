@@ -131,19 +131,37 @@ pub struct Comparison {
 }
 
 /// The size of a condition that the product still runs well.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// Values in one `IN (…)`.
     pub most: u64,
     /// Bytes of its text.
     pub bytes: u64,
+    /// How many values are one literal, where the product reads that faster than a list of literals.
+    #[serde(default)]
+    pub array: Option<KeyArray>,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { most: 1000, bytes: 100_000 }
+        Self { most: 1000, bytes: 100_000, array: None }
     }
+}
+
+/// Values as one text literal that the product takes apart itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyArray {
+    /// The condition: `{column}`, its type in the product's words `{type}`, and `{keys}`, the elements between commas.
+    pub sql: String,
+    /// The element around a value's plain text `{}`; values of other families are listed. A text's `"` comes as `\"`.
+    pub elements: BTreeMap<Family, String>,
+    /// Fewer values are listed.
+    pub from: u64,
+    pub most: u64,
+    /// Bytes of the elements.
+    pub bytes: u64,
 }
 
 /// How a product tells the rows of a query without running it, or cheaply.

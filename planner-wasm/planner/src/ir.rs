@@ -67,8 +67,32 @@ pub struct Reduction {
     /// Whether the source may be asked for all from the least key to the largest.
     #[serde(default)]
     pub ranges: bool,
-    /// The most keys of one condition, and the most bytes of their literals.
+    /// The most keys of one list, and the most bytes of their literals.
     pub most: u64,
+    pub bytes: u64,
+    /// How more keys are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array: Option<Array>,
+}
+
+impl Reduction {
+    /// The most keys of one condition.
+    pub fn most(&self) -> u64 {
+        self.array.as_ref().map_or(self.most, |a| a.most.max(self.most))
+    }
+}
+
+/// Keys as one literal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Array {
+    /// The condition around the elements `{keys}`.
+    pub sql: String,
+    /// The element around a key's plain text `{}`.
+    pub element: String,
+    /// Fewer keys are listed.
+    pub from: u64,
+    pub most: u64,
+    /// Of the elements.
     pub bytes: u64,
 }
 

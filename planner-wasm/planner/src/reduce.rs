@@ -13,8 +13,9 @@
 //! A read that several scans share must never move more: their columns are the same, so the OR of their conditions gives at
 //! most the sum of their rows.
 
-use crate::dialect::Estimate;
-use crate::ir::{FederatedPlan, Reduction, RemoteScan};
+use crate::catalog::ColumnSchema;
+use crate::dialect::{Estimate, KeyArray};
+use crate::ir::{Array, FederatedPlan, Reduction, RemoteScan};
 use crate::pushdown::filters::Found;
 use crate::pushdown::keys::Among;
 use crate::pushdown::guard::width;
@@ -96,7 +97,14 @@ fn reduction(number: usize, scan: &RemoteScan, among: &Among, tables: &[Table], 
         ranges: matches!(column.canonical?.family(), Family::Integer | Family::Date) && [">=", "<="].iter().all(|o| sheet.comparison(column, o).is_ok()),
         most: sheet.keys.most,
         bytes: sheet.keys.bytes,
+        array: sheet.keys.array.as_ref().and_then(|a| array(a, column, &sheet.quote(&column.name))),
     })
+}
+
+fn array(of: &KeyArray, column: &ColumnSchema, quoted: &str) -> Option<Array> {
+    let element = of.elements.get(&column.canonical?.family())?.clone();
+    let sql = of.sql.replace("{type}", &column.native).replace("{column}", quoted);
+    Some(Array { sql, element, from: of.from, most: of.most, bytes: of.bytes })
 }
 
 /// Decides what waits for what and what is read once. `rows`: the rows that each scan would deliver, as far as known.
@@ -238,7 +246,7 @@ fn schedule(plan: &FederatedPlan, rows: &[Option<u64>]) -> Vec<usize> {
             // A small scan waits only to give fewer keys to a large one.
             let large = |to: usize| scans[to].left.is_some_and(|rows| rows * scans[to].width >= WORTH);
             let passes_on = || plan.reductions.iter().any(|r| r.by == reduction.scan && position(&r.scan).is_some_and(|i| !read[i] && large(i)));
-            if !(large(to) || passes_on()) || !(saves || giving * times <= waiting) || giving > reduction.most as f64 * 4.0 {
+            if !(large(to) || passes_on()) || !(saves || giving * times <= waiting) || giving > reduction.most() as f64 * 4.0 {
                 continue;
             }
             out.push(number);
@@ -274,26 +282,34 @@ enum Key {
 /// worth it. None when the condition is not, or cannot be said.
 pub fn condition<'k>(reduction: &Reduction, keys: impl ExactSizeIterator<Item = &'k str>, worth: Option<u64>) -> Option<String> {
     let count = keys.len() as u64;
-    if count > reduction.most || worth.is_some_and(|w| count > w) {
+    if count > reduction.most() || worth.is_some_and(|w| count > w) {
         return None;
     }
-    let mut list: Vec<String> = Vec::new();
-    let mut bytes = 0;
+    let array = reduction.array.as_ref().filter(|a| count >= a.from && count <= a.most);
+    let (around, separator, most) = array.map_or((&reduction.literal, ", ", reduction.bytes), |a| (&a.element, ",", a.bytes));
+    let (mut list, mut told) = (String::new(), 0);
     for key in keys {
-        match said(key, reduction.canonical) {
-            Key::Literal(text) => {
-                let literal = reduction.literal.replace("{}", &text);
-                bytes += literal.len() as u64 + 2;
-                list.push(literal);
-            }
-            Key::Nothing => {}
+        let text = match said(key, reduction.canonical) {
+            Key::Literal(text) if array.is_some() => text.replace('"', "\\\""),
+            Key::Literal(text) => text,
+            Key::Nothing => continue,
             Key::Unsaid => return None,
+        };
+        if told > 0 {
+            list += separator;
+        }
+        list += &around.replace("{}", &text);
+        told += 1;
+        if list.len() as u64 > most {
+            return None;
         }
     }
-    if bytes > reduction.bytes {
-        return None;
-    }
-    let told = if list.is_empty() { "1 = 0".to_owned() } else { format!("{} IN ({})", reduction.quoted, list.join(", ")) };
+    let told = match array {
+        _ if told == 0 => "1 = 0".to_owned(),
+        Some(array) => array.sql.replace("{keys}", &list),
+        None if told > reduction.most => return None,
+        None => format!("{} IN ({list})", reduction.quoted),
+    };
     Some(match &reduction.unless {
         Some(alternative) => format!("({told} OR {alternative})"),
         None => told,

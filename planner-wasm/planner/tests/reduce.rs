@@ -42,7 +42,7 @@ fn a_scan_with_a_condition_needs_only_half_the_rows() {
 #[test]
 fn more_rows_than_its_source_takes_keys_are_not_waited_for() {
     let plan = plan(JOIN);
-    let most = plan.reductions.iter().find(|r| r.scan == "dvt_scan_1").unwrap().most;
+    let most = plan.reductions.iter().find(|r| r.scan == "dvt_scan_1").unwrap().most();
     assert_eq!(waits(&plan, &[Some(most * 4), Some(most * 400)]), ["1<-0.id"]);
     assert!(waits(&plan, &[Some(most * 4 + 1), Some(most * 400)]).is_empty());
 }
@@ -172,6 +172,32 @@ fn too_many_keys_for_the_rows_or_the_source_are_not_told() {
     assert!(told(&whole, &["10"]).is_some() && told(&whole, &["10", "11"]).is_none());
     whole.most = 1;
     assert!(told(&whole, &["1", "2"]).is_none());
+}
+
+#[test]
+fn many_keys_are_one_literal_in_each_products_words() {
+    let all_of = |sql: &str, scan: &str, keys: &[&str]| {
+        let mut one = reduction(sql, scan);
+        one.array.as_mut().unwrap().from = 2;
+        told(&one, keys)
+    };
+    let text = "select o.id from {orders} o join {items} i on i.sku = o.status";
+    assert_eq!(all_of(text, "dvt_scan_0", &["it's", "a\"b,}", "NULL", ""]).unwrap(), "\"status\" = ANY ('{\"it''s\",\"a\\\"b,}\",\"NULL\",\"\"}')");
+    assert!(all_of(text, "dvt_scan_0", &["a\\b", "c"]).is_none());
+    let decimal = "select o.id from {orders} o join {customers} c on c.credit = o.amount";
+    assert_eq!(all_of(decimal, "dvt_scan_0", &["1.50", "1.505", "-100"]).unwrap(), "\"amount\" = ANY ('{1.5,-100}')");
+    assert_eq!(all_of(decimal, "dvt_scan_0", &["1.505", "1.506"]).unwrap(), "1 = 0");
+    let cells = "select o.id from {orders} o join {customers} c on c.id = o.id";
+    assert_eq!(
+        all_of(cells, "dvt_scan_1", &["1", "2"]).unwrap(),
+        "(\"id\" IN (SELECT value FROM json_each('[1,2]')) OR typeof(\"id\") NOT IN ('integer', 'null'))"
+    );
+    let mut few = reduction(cells, "dvt_scan_1");
+    assert_eq!(few.most(), few.array.as_ref().unwrap().most);
+    assert!(told(&few, &["1", "2"]).unwrap().contains("IN (1, 2)"), "few are listed");
+    few.array.as_mut().unwrap().bytes = 2;
+    few.array.as_mut().unwrap().from = 1;
+    assert!(told(&few, &["1"]).is_some() && told(&few, &["1", "2"]).is_none());
 }
 
 #[test]
