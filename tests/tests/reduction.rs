@@ -136,6 +136,52 @@ fn two_places_that_read_one_relation_read_it_once() {
     assert_eq!(document["models"][0]["rows"], 1001);
 }
 
+/// What each node moved of `relation` in the last run: rows, or that it took another's.
+fn moved(world: &World, relation: &str) -> std::collections::BTreeMap<String, Option<u64>> {
+    let results: Value = serde_json::from_str(&std::fs::read_to_string(world.path("shop/target/run_results.json")).unwrap()).unwrap();
+    let mut out = std::collections::BTreeMap::new();
+    for result in results["results"].as_array().unwrap() {
+        for one in result["adapter_response"]["dvt_moved"].as_array().into_iter().flatten().filter(|m| m["relation"] == relation) {
+            let name = result["unique_id"].as_str().unwrap().split('.').nth(2).unwrap().to_owned();
+            out.insert(name, (one["shared"] == false).then(|| one["rows"].as_u64().unwrap()));
+        }
+    }
+    out
+}
+
+#[test]
+fn nodes_of_one_run_that_ask_alike_read_once_and_none_takes_what_was_read_before_its_turn() {
+    let (world, _server) = shop();
+    let joined = "from {{ source('sales', 'orders') }} o left join {{ source('crm', 'customers') }} c on c.id = o.customer_id";
+    for (name, config, columns) in [
+        ("named", "materialized='table'", "o.id, o.customer_id, c.name"),
+        ("shouted", "materialized='table'", "o.customer_id + o.id as n, upper(c.name) as name"),
+        ("hooked", "materialized='table', pre_hook='select 1'", "o.id, o.customer_id, c.name as other"),
+    ] {
+        world.write(&format!("shop/models/{name}.sql"), &format!("{{{{ config({config}) }}}}\nselect {columns} {joined}\n"));
+    }
+    world.write("shop/models/later.sql", "{{ config(materialized='table') }}\nselect o.id, o.customer_id, n.name from {{ source('sales', 'orders') }} o left join {{ ref('named') }} n on n.id = o.id\n");
+    let tests = "models:\n  - name: named\n    columns:\n      - name: customer_id\n        data_tests: [{relationships: {to: \"source('crm', 'customers')\", field: id, severity: warn}}]\n  - name: later\n    columns:\n      - name: customer_id\n        data_tests: [{relationships: {to: \"source('crm', 'customers')\", field: id, severity: warn}}]\n";
+    world.write("shop/models/tests.yml", tests);
+    let mut answers = Vec::new();
+    for threads in ["1", "4"] {
+        world.dvt("shop", &["run", "-s", "named", "shouted", "hooked", "later", "--threads", threads]).ok();
+        let orders = moved(&world, "orders");
+        assert_eq!(orders["named"].into_iter().chain(orders["shouted"]).collect::<Vec<_>>(), [5000], "{threads} threads: {orders:?}");
+        assert_eq!((orders["hooked"], orders["later"]), (Some(5000), Some(5000)), "{threads} threads");
+        answers.push(["named", "shouted", "hooked", "later"].map(|t| rows(&world, t).unwrap()));
+    }
+    assert_eq!(answers[0], answers[1]);
+    for name in ["named", "shouted"] {
+        world.dvt("shop", &["run", "-s", name]).ok();
+        assert_eq!(moved(&world, "orders")[name], Some(5000), "it runs alone");
+    }
+    assert_eq!(answers[0][..2], ["named", "shouted"].map(|t| rows(&world, t).unwrap()));
+    world.dvt("shop", &["test", "--threads", "2"]).ok();
+    let customers = moved(&world, "customers");
+    assert_eq!((customers.len(), customers.values().flatten().sum::<u64>()), (2, 300), "{customers:?}");
+}
+
 #[test]
 fn a_model_that_is_built_where_its_sources_are_is_counted_there() {
     let (world, _server) = shop();

@@ -9,6 +9,7 @@ use crate::cancel::Cancellation;
 use crate::estimate;
 use crate::gate::{Gate, Giver, Keys};
 use crate::outside::{self, Outer};
+use crate::shared::{Claim, Sharing};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use dvt_diagnostic::{Code, Diagnostic};
@@ -69,6 +70,8 @@ pub struct Context<'a> {
     pub outer: Option<&'a dyn Outer>,
     pub budget: Budget,
     pub estimates: Estimates<'a>,
+    /// What the run's other nodes read; None reads for itself.
+    pub sharing: Option<Sharing<'a>>,
 }
 
 /// Where the rows come from that each scan is expected to deliver.
@@ -103,6 +106,8 @@ pub struct Movement {
     pub relation: Option<RelationName>,
     pub rows: u64,
     pub bytes: u64,
+    /// The rows were those that another node of the run had read: nothing moved.
+    pub shared: bool,
 }
 
 /// How one scan was read.
@@ -148,7 +153,7 @@ pub fn execute(
     settings: &ComputeSettings,
     sink: &mut dyn BatchSink,
 ) -> Result<Computed, Diagnostic> {
-    let context = Context { sources, settings, types: None, progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded };
+    let context = Context { sources, settings, types: None, progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded, sharing: None };
     run(plan, context, &mut Untyped(sink))
 }
 
@@ -217,7 +222,7 @@ fn delegated(delegate: &Delegate, context: Context<'_>, sink: &mut dyn ResultSin
     if let Some(error) = over {
         return Err(about(error));
     }
-    let movement = Movement { source: delegate.source.clone(), relation: None, rows: moved.rows, bytes: moved.bytes };
+    let movement = Movement { source: delegate.source.clone(), relation: None, rows: moved.rows, bytes: moved.bytes, shared: false };
     Ok(Computed { rows: moved.rows, movements: vec![movement], readings: Vec::new() })
 }
 
@@ -313,6 +318,8 @@ fn federated(
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub count: ReadCount,
+    /// Another node's rows.
+    pub shared: bool,
     pub waited: Vec<(String, String, Asked)>,
 }
 
@@ -322,7 +329,7 @@ pub(crate) fn told(plan: &FederatedPlan, reads: &[Read], outcomes: Vec<Outcome>,
         let found = reads.iter().zip(&outcomes).find(|(r, _)| r.scans.contains(&number));
         let first = found.map_or(number, |(r, _)| r.scans[0]);
         let count = found.filter(|_| first == number).map(|(_, o)| o.count).unwrap_or_default();
-        let movement = Movement { source: scan.source.clone(), relation: Some(scan.relation.clone()), rows: count.rows, bytes: count.bytes };
+        let movement = Movement { source: scan.source.clone(), relation: Some(scan.relation.clone()), rows: count.rows, bytes: count.bytes, shared: found.is_some_and(|(_, o)| o.shared) };
         let reading = Reading {
             estimated: estimates.get(number).copied().flatten(),
             waited: found.map(|(_, o)| o.waited.clone()).unwrap_or_default(),
@@ -362,6 +369,16 @@ impl One<'_> {
         let scan = &self.plan.scans[self.read.scans[0]];
         // Made first: whatever goes wrong below, nobody waits for this read's keys forever.
         let mut giver = self.giver();
+        let mut keeper = match self.claim() {
+            Claim::Own => None,
+            Claim::First(keeper) => Some(keeper),
+            Claim::Given(rows) => {
+                // A reader that is gone does not mind.
+                let _ = rows.iter().flat_map(|b| giver.take(b.clone())).try_for_each(&mut *take);
+                let _ = giver.finish().into_iter().try_for_each(take);
+                return Ok(Outcome { shared: true, ..Outcome::default() });
+            }
+        };
         let mut connection = self.context.sources.connect(&scan.source)?;
         let _here = self.reading.watch(connection.canceller());
         let _run = self.context.cancel.watch(connection.canceller());
@@ -380,15 +397,30 @@ impl One<'_> {
                 over = Some(error);
                 return Err(Stop);
             }
-            giver.take(batch).into_iter().try_for_each(&mut *take)
+            let on = match &mut keeper {
+                Some(keeper) => keeper.take(batch),
+                None => vec![batch],
+            };
+            on.into_iter().flat_map(|b| giver.take(b)).try_for_each(&mut *take)
         })?;
         if let Some(error) = over {
             return Err(error);
         }
         connection.end_snapshot()?;
         // A reader that is gone does not mind.
+        let _ = keeper.map(|k| k.finish()).into_iter().flatten().flat_map(|b| giver.take(b)).try_for_each(&mut *take);
         let _ = giver.finish().into_iter().try_for_each(take);
-        Ok(Outcome { count: ReadCount { rows: read.rows, bytes: moved }, waited })
+        Ok(Outcome { count: ReadCount { rows: read.rows, bytes: moved }, shared: false, waited })
+    }
+
+    /// Whether another node has the rows, or shall.
+    fn claim(&self) -> Claim<'_> {
+        let Some(sharing) = &self.context.sharing else { return Claim::Own };
+        let scan = &self.plan.scans[self.read.scans[0]];
+        match self.read.reductions.as_slice() {
+            [] => sharing.claim(scan, &self.read.sql, &|| self.context.cancel.is_cancelled() || self.reading.is_cancelled()),
+            _ => sharing.kept(scan, &self.read.sql),
+        }
     }
 
     /// The keys that this read gives to those that wait for them.

@@ -13,6 +13,7 @@ mod gate;
 mod journal;
 mod landing;
 mod outside;
+mod shared;
 mod staging;
 mod turn;
 
@@ -24,5 +25,6 @@ pub use execute::{Computed, Context, Estimates, Movement, Origin, Progress, Read
 pub use journal::{Journal, Leftover};
 pub use landing::{Landed, LandedColumn, Landing, land, load_batches};
 pub use outside::Outer;
+pub use shared::{SharedReads, Sharing};
 pub use staging::{drop_table, staging_name};
 pub use turn::Turn;

@@ -96,13 +96,12 @@ fn typed(scan: &RemoteScan, outer: &dyn Outer) -> Result<Vec<ReadColumn>, Diagno
 /// One read into a file, through the host.
 fn pass(one: One<'_>, path: &std::path::Path) -> Result<Outcome, EngineError> {
     let want = schema(&one.plan.scans[one.read.scans[0]].columns);
-    let mut waited = Vec::new();
+    let mut told = Outcome::default();
     let count = write_parquet(path, &want, |sink| {
-        let outcome = one.moved(&mut |batch| sink.push(batch))?;
-        waited = outcome.waited;
-        Ok(outcome.count)
+        told = one.moved(&mut |batch| sink.push(batch))?;
+        Ok(told.count)
     })?;
-    Ok(Outcome { count, waited })
+    Ok(Outcome { count, ..told })
 }
 
 /// Makes the scans readable and the query known.

@@ -111,7 +111,7 @@ impl Schedule {
     }
 
     /// Runs `work` for every node on `threads` threads. `work` gets the id, its number from 1 and its thread's.
-    /// `skip` is told of each node below a failure, with that failure.
+    /// `skip` is told of each node below a failure, with that failure; `ready` of each for which nothing above is left.
     pub fn run(
         &self,
         threads: usize,
@@ -119,10 +119,13 @@ impl Schedule {
         cancel: &Cancellation,
         work: &(dyn Fn(&UniqueId, usize, usize) -> Ended + Sync),
         skip: &(dyn Fn(&UniqueId, usize, Option<&UniqueId>) + Sync),
+        ready: &(dyn Fn(&UniqueId) + Sync),
     ) {
+        let first: BTreeSet<usize> = (0..self.order.len()).filter(|place| self.waits[*place] == 0).collect();
+        first.iter().for_each(|place| ready(&self.order[*place]));
         let state = Mutex::new(State {
             left: self.waits.clone(),
-            ready: (0..self.order.len()).filter(|place| self.waits[*place] == 0).collect(),
+            ready: first,
             over: vec![false; self.order.len()],
             open: self.order.len(),
             started: 0,
@@ -144,7 +147,7 @@ impl Schedule {
                         let mut held = state.lock().unwrap_or_else(PoisonError::into_inner);
                         let lost = if ended == Ended::Badly { self.below(&held, place) } else { Vec::new() };
                         held.stop |= fail_fast && ended == Ended::Badly;
-                        self.finish(&mut held, place, &lost);
+                        self.finish(&mut held, place, &lost, ready);
                         let first = held.started;
                         held.started += lost.len();
                         drop(held);
@@ -174,7 +177,7 @@ impl Schedule {
     }
 
     /// `place` and those lost with it are over; who waited only for `place` is ready.
-    fn finish(&self, state: &mut State, place: usize, lost: &[usize]) {
+    fn finish(&self, state: &mut State, place: usize, lost: &[usize], ready: &dyn Fn(&UniqueId)) {
         for gone in lost.iter().copied().chain([place]) {
             state.over[gone] = true;
             state.open -= 1;
@@ -182,6 +185,7 @@ impl Schedule {
         for child in self.waited[place].iter().copied().filter(|c| lost.binary_search(c).is_err()) {
             state.left[child] -= 1;
             if state.left[child] == 0 && !state.over[child] {
+                ready(&self.order[child]);
                 state.ready.insert(child);
             }
         }
@@ -229,7 +233,7 @@ mod tests {
     }
 
     fn run(schedule: &Schedule, threads: usize, fail_fast: bool, bad: &str) -> (Vec<String>, Vec<String>) {
-        let (ran, skipped) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let (ran, skipped, ready) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         schedule.run(
             threads,
             fail_fast,
@@ -239,7 +243,10 @@ mod tests {
                 if id.as_str() == bad { Ended::Badly } else { Ended::Well }
             },
             &|id, _, _| skipped.lock().unwrap().push(id.to_string()),
+            &|id| ready.lock().unwrap().push(id.to_string()),
         );
+        let (ready, all) = (ready.into_inner().unwrap(), ran.lock().unwrap().clone());
+        assert!(all.iter().all(|id| ready.contains(id)), "{all:?} ran, {ready:?} were ready");
         (ran.into_inner().unwrap(), skipped.into_inner().unwrap())
     }
 

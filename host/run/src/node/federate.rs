@@ -9,12 +9,12 @@ use crate::types::PluginTypes;
 use arrow::array::RecordBatch;
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::Connection;
-use dvt_federation::{Budget, Context, Estimates, Landed, Landing, Leftover, Outer, ResultColumn, ResultSink, drop_table, land, staging_name};
+use dvt_federation::{Budget, Context, Estimates, Landed, Landing, Leftover, Movement, Outer, ResultColumn, ResultSink, Sharing, drop_table, land, staging_name};
 use dvt_jinja::{Compiled, Engine, Materialized, Rows};
 use dvt_planner::catalog::Catalog;
 use dvt_planner::ir::{FederatedPlan, Sink};
 use dvt_planner::{PlanRequest, RelationUse};
-use dvt_project::{DialectName, Node, RelationName, RelationRef, TargetName};
+use dvt_project::{DialectName, ExecutionPath, Node, RelationName, RelationRef, TargetName, UniqueId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -178,6 +178,7 @@ fn execute(runner: &Runner, node: &Node, plan: &FederatedPlan, landing: &Landing
         outer: outer.as_ref().map(|o| o as &dyn Outer),
         budget: budget(project, Some(node))?,
         estimates: Estimates::WhereNeeded,
+        sharing: Some(Sharing { reads: &runner.reads, node: &node.unique_id, target: &node.target }),
     };
     let landed = database.with_session(&node.target, |session| land(plan, context, landing, session))?;
     context.budget.kept(&landed.movements)?;
@@ -199,6 +200,7 @@ pub(crate) struct Collected {
     pub columns: Vec<String>,
     pub batches: Vec<RecordBatch>,
     pub limit: Option<usize>,
+    pub movements: Vec<Movement>,
 }
 
 impl ResultSink for Collected {
@@ -215,8 +217,28 @@ impl ResultSink for Collected {
     }
 }
 
+/// Which federated nodes read what, through ephemeral models. Not those that run statements of their own first.
+pub(super) fn readers(project: &Project, nodes: &[UniqueId]) -> Vec<(UniqueId, TargetName, RelationName)> {
+    let manifest = &project.manifest;
+    let hooked = |node: &Node| node.config.get("pre-hook").and_then(serde_json::Value::as_array).is_some_and(|hooks| !hooks.is_empty());
+    let mut out = Vec::new();
+    for node in nodes.iter().filter_map(|id| manifest.nodes.get(id)).filter(|n| n.execution == ExecutionPath::Federation && !hooked(n)) {
+        let mut open = project.graph.parents(&node.unique_id);
+        let mut seen = BTreeSet::new();
+        while let Some(parent) = open.pop().filter(|p| seen.insert((*p).clone())) {
+            match (manifest.sources.get(parent), manifest.nodes.get(parent)) {
+                (Some(source), _) => out.push((node.unique_id.clone(), source.connection.clone(), source.relation.clone())),
+                (None, Some(parent)) if parent.is_ephemeral() => open.extend(project.graph.parents(&parent.unique_id)),
+                (None, Some(parent)) => out.extend(parent.relation.clone().map(|r| (node.unique_id.clone(), parent.target.clone(), r))),
+                (None, None) => {}
+            }
+        }
+    }
+    out
+}
+
 /// Runs a plan whose result is small: a test's count, a preview.
-pub(crate) fn collect(project: &Project, databases: &Databases, plan: &FederatedPlan, limit: Option<usize>) -> Result<Collected, Diagnostic> {
+pub(crate) fn collect(project: &Project, databases: &Databases, plan: &FederatedPlan, limit: Option<usize>, sharing: Option<Sharing<'_>>) -> Result<Collected, Diagnostic> {
     let _reads = databases.pool.reserve(reads(plan));
     let settings = project.compute_settings(&plan.compute)?;
     let types = PluginTypes { project, pool: &databases.pool };
@@ -230,9 +252,10 @@ pub(crate) fn collect(project: &Project, databases: &Databases, plan: &Federated
         outer: outer.as_ref().map(|o| o as &dyn Outer),
         budget: budget(project, None)?,
         estimates: Estimates::WhereNeeded,
+        sharing,
     };
     let mut sink = Collected { limit, ..Collected::default() };
-    dvt_federation::run(plan, context, &mut sink)?;
+    sink.movements = dvt_federation::run(plan, context, &mut sink)?.movements;
     Ok(sink)
 }
 

@@ -24,7 +24,7 @@ use crate::database::{Database, Databases};
 use crate::printer::{grouped, iso, now, sized};
 use crate::project::Project;
 use dvt_diagnostic::{Code, Diagnostic};
-use dvt_federation::{Journal, Movement, Turn};
+use dvt_federation::{Journal, Movement, SharedReads, Turn};
 use dvt_jinja::{Asking, Engine};
 use dvt_planner::ir::FederatedPlan;
 use dvt_project::artifacts::{CompiledNode, RunResult, Timing};
@@ -41,6 +41,7 @@ pub struct Runner {
     pub artifacts: Artifacts,
     pub journal: Option<Journal>,
     pub progress: crate::progress::Meter,
+    pub reads: SharedReads,
     schemas: Mutex<BTreeMap<(TargetName, RelationName), Arc<OnceLock<Result<(), Diagnostic>>>>>,
 }
 
@@ -179,20 +180,28 @@ impl Done {
 pub fn moved_json(movements: &[Movement]) -> Value {
     movements
         .iter()
-        .map(|m| json!({"source": m.source, "relation": m.relation.as_ref().map(|r| r.identifier.clone()), "rows": m.rows, "bytes": m.bytes}))
+        .map(|m| json!({"source": m.source, "relation": m.relation.as_ref().map(|r| r.identifier.clone()), "rows": m.rows, "bytes": m.bytes, "shared": m.shared}))
         .collect()
 }
 
 /// `customers of crm: 1,234 rows, 56.7 kB`
 pub fn moved_text(m: &Movement) -> String {
     let what = m.relation.as_ref().map_or_else(|| format!("query of {}", m.source), |r| format!("{} of {}", r.identifier, m.source));
+    if m.shared {
+        return format!("nothing of {what}: another node of the run had read it");
+    }
     format!("{what}: {} rows, {}", grouped(m.rows), sized(m.bytes))
 }
 
 impl Runner {
     pub fn new(project: Arc<Project>, databases: Arc<Databases>, artifacts: Artifacts, journal: Option<Journal>) -> Self {
         let progress = crate::progress::Meter::new(databases.printer.clone());
-        Self { project, databases, artifacts, journal, progress, schemas: Mutex::default() }
+        Self { project, databases, artifacts, journal, progress, reads: SharedReads::new([]), schemas: Mutex::default() }
+    }
+
+    /// The nodes that run together share what they read alike.
+    pub fn sharing(self, nodes: &[UniqueId]) -> Self {
+        Self { reads: SharedReads::new(federate::readers(&self.project, nodes)), ..self }
     }
 
     /// Runs a node of any kind.
@@ -274,7 +283,7 @@ impl Runner {
         let key = RelationName { identifier: String::new(), ..relation.clone() };
         let once = self.schemas.lock().unwrap_or_else(PoisonError::into_inner).entry((target.clone(), key)).or_default().clone();
         once.get_or_init(|| {
-            let _turn = self.turn_of(target, &RelationName { identifier: String::new(), ..relation.clone() }, database)?;
+            let _turn = self.turn_of(target, &RelationName { identifier: String::new(), ..relation.clone() }, None, database)?;
             self.project.engine.create_schema(target, relation, database.clone())
         })
         .clone()
@@ -284,10 +293,10 @@ impl Runner {
     fn turn(&self, node: &Node, database: &Arc<Database>) -> Result<Option<Turn>, Diagnostic> {
         let Some(relation) = &node.relation else { return Ok(None) };
         self.schema_ready(&node.target, relation, database)?;
-        self.turn_of(&node.target, relation, database)
+        self.turn_of(&node.target, relation, Some(&node.unique_id), database)
     }
 
-    fn turn_of(&self, target: &TargetName, relation: &RelationName, database: &Arc<Database>) -> Result<Option<Turn>, Diagnostic> {
+    fn turn_of(&self, target: &TargetName, relation: &RelationName, node: Option<&UniqueId>, database: &Arc<Database>) -> Result<Option<Turn>, Diagnostic> {
         // The session first: a file that lets one process in must not be waited for with the turn in hand.
         database.with_session(target, |_| Ok(()))?;
         let parts = [self.databases.pool.endpoint(target)?, relation.database.clone().unwrap_or_default(), relation.schema.clone().unwrap_or_default(), relation.identifier.clone()];
@@ -307,6 +316,8 @@ impl Runner {
         }
         if waited {
             dvt_jinja::Runtime::relations_changed(database.as_ref(), target);
+            // What this run read before may be older than what the other one has built.
+            node.iter().for_each(|id| self.reads.ready(id));
         }
         Ok(turn)
     }

@@ -27,7 +27,7 @@ pub(crate) fn federated_query(
         asking.dialect = project.dialect_of(&node.target).unwrap_or_default();
     }
     let planned = plan_node(project, &asking, query, database)?;
-    let collected = collect(project, databases, &planned.plan, limit)?;
+    let collected = collect(project, databases, &planned.plan, limit, None)?;
     let types: Vec<String> = collected.batches.first().map_or_else(
         || vec!["text".to_owned(); collected.columns.len()],
         |b| {

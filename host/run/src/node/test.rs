@@ -7,6 +7,7 @@ use crate::database::Database;
 use crate::printer::now;
 use crate::values;
 use dvt_diagnostic::{Code, Diagnostic};
+use dvt_federation::Sharing;
 use dvt_jinja::{Compiled, Execute, Rows, Runtime, TestQuery};
 use dvt_project::{ExecutionPath, Node};
 use serde_json::Value;
@@ -36,8 +37,10 @@ pub(super) fn run(runner: &Runner, node: &Node, database: &Arc<Database>, done: 
             let neutral = in_compute_dialect(&runner.project, node, &query.compiled, database)?;
             let planned = plan_node(&runner.project, neutral.as_ref().unwrap_or(node), &query.compiled, database)?;
             runner.artifacts.planned(&planned.plan);
-            let collected = collect(&runner.project, &runner.databases, &planned.plan, None)?;
+            let sharing = Sharing { reads: &runner.reads, node: &node.unique_id, target: &node.target };
+            let collected = collect(&runner.project, &runner.databases, &planned.plan, None, Some(sharing))?;
             done.plan = Some(planned.plan);
+            done.movements.clone_from(&collected.movements);
             let batch = collected.batches.iter().find(|b| b.num_rows() > 0);
             let cells = |b: &arrow::array::RecordBatch| {
                 b.schema().fields().iter().zip(b.columns()).map(|(f, c)| (f.name().clone(), values::value(c, 0))).collect::<Vec<_>>()

@@ -94,7 +94,7 @@ fn rows(runner: &Runner, test: &UnitTest, model: &Node, compiled: &Compiled, dat
         return Ok((Table { columns, rows: result.rows }, types.into_iter().map(|c| (c.name, c.data_type)).collect()));
     }
     let planned = plan_node(&runner.project, model, compiled, database).map_err(about)?;
-    let collected = collect(&runner.project, &runner.databases, &planned.plan, None).map_err(about)?;
+    let collected = collect(&runner.project, &runner.databases, &planned.plan, None, None).map_err(about)?;
     let kinds: Vec<Option<CanonicalType>> = match collected.batches.first() {
         Some(batch) => batch.schema().fields().iter().map(|f| dvt_federation::canonical_type(f.data_type())).collect(),
         None => vec![None; collected.columns.len()],

@@ -89,7 +89,7 @@ impl Task {
         };
         let skip = |_: &UniqueId, _: usize, _: Option<&UniqueId>| {};
         if ran.iter().all(|d| d.status != Status::Error) {
-            schedule.run(project.threads() as usize, self.settings.fail_fast, &self.cancel, &work, &skip);
+            schedule.run(project.threads() as usize, self.settings.fail_fast, &self.cancel, &work, &skip, &|_| {});
         }
         if hooks {
             ran.extend(self.hooks(&runner, "on-run-end", &project.manifest.on_run_end, &[]));

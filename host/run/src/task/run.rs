@@ -50,7 +50,7 @@ impl Task {
         }
         clean_up(&project, &databases, &used, &self.printer);
         let schedule = Schedule::new(&project.manifest, &project.graph, &chosen, self.settings.which == "build");
-        let runner = Runner::new(project.clone(), databases.clone(), artifacts, Some(journal));
+        let runner = Runner::new(project.clone(), databases.clone(), artifacts, Some(journal)).sharing(&schedule.order);
         let lines = Lines { project: &project, printer: &self.printer };
         let threads = project.threads();
         lines.concurrency(threads, schedule.order.len());
@@ -111,13 +111,15 @@ impl Task {
                 lines.failure(&done);
             }
             keep(done);
+            runner.reads.over(id);
             ended
         };
         let skip = |id: &UniqueId, number: usize, because: Option<&UniqueId>| {
             lines.skipped(number, total, id, because);
             keep(Done::skipped(id, because, self.cancel.is_cancelled()));
+            runner.reads.over(id);
         };
-        schedule.run(threads, self.settings.fail_fast, &self.cancel, &work, &skip);
+        schedule.run(threads, self.settings.fail_fast, &self.cancel, &work, &skip, &|id| runner.reads.ready(id));
         let mut done = results.into_inner().unwrap_or_else(PoisonError::into_inner);
         let places: BTreeMap<&UniqueId, usize> = schedule.order.iter().enumerate().map(|(i, id)| (id, i)).collect();
         done.sort_by_key(|d| places.get(&d.id).copied());

@@ -118,7 +118,7 @@ fn preview(
 ) -> Result<Preview, Diagnostic> {
     if node.execution == ExecutionPath::Federation {
         let planned = plan_node(project, node, compiled, database)?;
-        let collected = collect(project, databases, &planned.plan, limit)?;
+        let collected = collect(project, databases, &planned.plan, limit, None)?;
         let rows = collected.batches.iter().flat_map(|b| (0..b.num_rows()).map(|r| b.columns().iter().map(|c| value(c, r)).collect())).collect();
         let kinds = collected.batches.first().map(|b| b.schema().fields().iter().map(|f| kind(f.data_type())).collect::<Vec<_>>()).unwrap_or_default();
         let columns = collected.columns.into_iter().enumerate().map(|(i, name)| (name, kinds.get(i).cloned().unwrap_or_default())).collect();
