@@ -119,6 +119,24 @@ fn a_federated_model_runs_through_each_outsider_as_through_the_bundled_adapter()
     }
 }
 
+/// A sheet may not know where its server says how many rows a query gives; after one run it is known.
+#[test]
+fn what_a_source_cannot_say_is_known_from_the_run_before() {
+    let server = servers::PostgresServer::start_with_passwords(PASSWORD);
+    let world = world(server.port);
+    world.write("p/models/theirs.sql", "{{ config(materialized='table') }}\nselect o.o_orderkey, c.c_name from {{ source('crm', 'customer') }} c join {{ source('pg', 'orders') }} o on o.o_custkey = c.c_custkey where c.c_name in ('Customer#000000001', 'Customer#000000004') and o.o_orderkey > 8\n");
+    let run = || {
+        dvt(&world, "p", &["run", "-s", "theirs", "--vars", "{kind: nearpg}"]).ok();
+        let results: Value = serde_json::from_str(&std::fs::read_to_string(world.path("p/target/run_results.json")).unwrap()).unwrap();
+        let moved = results["results"][0]["adapter_response"]["dvt_moved"].as_array().unwrap().clone();
+        let orders = moved.iter().find(|m| m["relation"] == "orders").unwrap()["rows"].as_u64().unwrap();
+        (orders, rows(&world, "nearpg", "select * from {{ ref('theirs') }} order by 1"))
+    };
+    let (first, again) = (run(), run());
+    assert!(first.0 > 10_000 && again.0 < 200, "{} and {} rows", first.0, again.0);
+    assert_eq!((first.1.len() as u64, &first.1), (again.0, &again.1));
+}
+
 #[test]
 fn a_wire_plugin_tells_the_servers_words_and_codes() {
     let server = servers::PostgresServer::start_with_passwords(PASSWORD);

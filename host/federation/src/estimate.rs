@@ -1,6 +1,7 @@
 //! How many rows each scan would deliver, as its source says.
 //!
-//! Nothing depends on an answer: a source that cannot tell, or fails to, is read as if nobody had asked.
+//! A source that cannot tell is taken to have what the statement had when it last ran. Nothing depends on an answer: where
+//! nobody knows, it is read as if nobody had asked.
 
 use crate::budget::Budget;
 use crate::execute::{Context, Estimates};
@@ -39,6 +40,9 @@ pub fn rows(plan: &FederatedPlan, context: Context<'_>) -> Vec<Option<u64>> {
     });
     for (number, rows) in answers {
         out[number] = rows.or(out[number]);
+    }
+    for (scan, rows) in plan.scans.iter().zip(&mut out).filter(|(_, rows)| rows.is_none()) {
+        *rows = context.history.and_then(|h| h.rows(&scan.source, &scan.sql));
     }
     out
 }

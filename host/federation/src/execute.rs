@@ -58,6 +58,14 @@ pub trait Progress: Sync {
 pub struct Silent;
 impl Progress for Silent {}
 
+/// Remembers the rows of reads, from run to run.
+pub trait History: Sync {
+    /// Rows that the statement had when it last ran.
+    fn rows(&self, source: &TargetName, sql: &str) -> Option<u64>;
+    /// It has run, and had so many.
+    fn read(&self, source: &TargetName, sql: &str, rows: u64);
+}
+
 /// What an execution works with.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -70,6 +78,8 @@ pub struct Context<'a> {
     pub outer: Option<&'a dyn Outer>,
     pub budget: Budget,
     pub estimates: Estimates<'a>,
+    /// What is remembered of reads whose sources do not say how many rows they have.
+    pub history: Option<&'a dyn History>,
     /// What the run's other nodes read; None reads for itself.
     pub sharing: Option<Sharing<'a>>,
 }
@@ -153,7 +163,7 @@ pub fn execute(
     settings: &ComputeSettings,
     sink: &mut dyn BatchSink,
 ) -> Result<Computed, Diagnostic> {
-    let context = Context { sources, settings, types: None, progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded, sharing: None };
+    let context = Context { sources, settings, types: None, progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded, history: None, sharing: None };
     run(plan, context, &mut Untyped(sink))
 }
 
@@ -407,6 +417,9 @@ impl One<'_> {
             return Err(error);
         }
         connection.end_snapshot()?;
+        if let (Some(history), true) = (self.context.history, sql == self.read.sql) {
+            history.read(&scan.source, &sql, read.rows);
+        }
         // A reader that is gone does not mind.
         let _ = keeper.map(|k| k.finish()).into_iter().flatten().flat_map(|b| giver.take(b)).try_for_each(&mut *take);
         let _ = giver.finish().into_iter().try_for_each(take);

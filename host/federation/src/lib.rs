@@ -21,7 +21,7 @@ pub use dvt_plugin_host::{arrow_type, canonical_type};
 pub use budget::Budget;
 pub use cancel::{Cancellation, Watch};
 pub use estimate::answer;
-pub use execute::{Computed, Context, Estimates, Movement, Origin, Progress, Reading, ResultColumn, ResultSink, Silent, Sources, Types, execute, run};
+pub use execute::{Computed, Context, Estimates, History, Movement, Origin, Progress, Reading, ResultColumn, ResultSink, Silent, Sources, Types, execute, run};
 pub use journal::{Journal, Leftover};
 pub use landing::{Landed, LandedColumn, Landing, land, load_batches};
 pub use outside::Outer;

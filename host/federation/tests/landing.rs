@@ -84,7 +84,7 @@ fn sheet() -> DialectSheet {
 fn try_land(folder: &Path, plan: &FederatedPlan) -> (Result<Landed, Diagnostic>, Vec<String>) {
     let files = Files(folder.to_path_buf());
     let settings = ComputeSettings::default();
-    let context = Context { sources: &files, settings: &settings, types: Some(&files), progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded, sharing: None };
+    let context = Context { sources: &files, settings: &settings, types: Some(&files), progress: &Silent, cancel: &Cancellation::default(), outer: None, budget: Budget::default(), estimates: Estimates::WhereNeeded, history: None, sharing: None };
     let (target, staging, sheet, declared) = (TargetName::from("duck"), named("m__dvt_0"), sheet(), BTreeMap::new());
     let landing = Landing { target: &target, staging: &staging, sheet: &sheet, declared: &declared };
     let mut connection = files.open("duck");

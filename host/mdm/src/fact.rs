@@ -9,6 +9,7 @@ pub enum Fact {
     Node(NodeFact),
     Movement(MovementFact),
     Relation(RelationFact),
+    Read(ReadFact),
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -67,4 +68,16 @@ pub struct ColumnFact {
     /// `binary`, `loose`, `unknown`.
     pub collation: String,
     pub refused: Option<String>,
+}
+
+/// The rows of a statement whose source could not say them before.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReadFact {
+    pub profile: String,
+    pub target: String,
+    pub endpoint: String,
+    /// A digest of the statement: its text may hold what nobody wants kept.
+    pub statement: String,
+    pub rows: u64,
+    pub read_at: String,
 }

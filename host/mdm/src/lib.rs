@@ -11,7 +11,7 @@ mod schema;
 mod spool;
 mod store;
 
-pub use fact::{ColumnFact, Fact, MovementFact, NodeFact, RelationFact, RunFact};
+pub use fact::{ColumnFact, Fact, MovementFact, NodeFact, ReadFact, RelationFact, RunFact};
 pub use rules::rules_of;
 pub use schema::SCHEMA_VERSION;
 pub use spool::Spool;

@@ -21,4 +21,6 @@ CREATE TABLE columns (profile TEXT, target TEXT, endpoint TEXT, database_name TE
 CREATE TABLE runs (invocation TEXT, project TEXT, command TEXT, started_at TEXT, ended_at TEXT, success BOOLEAN);
 CREATE TABLE nodes (invocation TEXT, unique_id TEXT, path TEXT, target TEXT, status TEXT, result_rows BIGINT, seconds DOUBLE);
 CREATE TABLE movements (invocation TEXT, unique_id TEXT, source TEXT, relation TEXT, moved_rows BIGINT, moved_bytes BIGINT);
+", "
+CREATE TABLE reads (profile TEXT, target TEXT, endpoint TEXT, statement TEXT, found_rows BIGINT, read_at TEXT);
 "];

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// How long a process waits for another one's moment.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Statements of which the rows are kept: the newest.
+const READS: u32 = 10_000;
+
 /// The memory in DVT home's `data` folder.
 #[derive(Debug, Clone)]
 pub struct Mdm {
@@ -93,6 +96,9 @@ impl Mdm {
             for fact in &facts {
                 sql += &insert(fact);
             }
+            if facts.iter().any(|f| matches!(f, Fact::Read(_))) {
+                sql += &format!("DELETE FROM reads WHERE read_at < (SELECT min(read_at) FROM (SELECT read_at FROM reads ORDER BY read_at DESC LIMIT {READS}));\n");
+            }
             sql += "COMMIT;";
             self.execute(&mut open, &sql)?;
             folded.runs += 1;
@@ -166,6 +172,19 @@ impl Mdm {
                 _ => None,
             })
             .collect())
+    }
+
+    /// The rows that statements had when they last ran, by target, endpoint and digest of the statement.
+    pub fn reads(&self, profile: &str) -> Result<BTreeMap<(String, String, String), u64>, MdmError> {
+        let mut open = self.open()?;
+        let sql = format!("SELECT target, endpoint, statement, found_rows FROM reads WHERE profile = {}", text(profile));
+        let rows = self.rows(&mut open, &sql)?.into_iter().filter_map(|row| match row.as_slice() {
+            [Some(target), Some(endpoint), Some(statement), Some(rows)] => {
+                Some(((target.clone(), endpoint.clone(), statement.clone()), rows.parse().ok()?))
+            }
+            _ => None,
+        });
+        Ok(rows.collect())
     }
 
     pub fn summary(&self) -> Result<Summary, MdmError> {
@@ -276,6 +295,11 @@ fn insert(fact: &Fact) -> String {
             "INSERT INTO movements VALUES ({}, {}, {}, {}, {}, {});\n",
             text(&m.invocation), text(&m.unique_id), text(&m.source), text(&m.relation), number(Some(m.rows)), number(Some(m.bytes))
         ),
+        Fact::Read(r) => {
+            let key = [text(&r.profile), text(&r.target), text(&r.endpoint), text(&r.statement)];
+            let filter: Vec<String> = ["profile", "target", "endpoint", "statement"].iter().zip(&key).map(|(n, v)| format!("{n} = {v}")).collect();
+            format!("DELETE FROM reads WHERE {};\nINSERT INTO reads VALUES ({}, {}, {});\n", filter.join(" AND "), key.join(", "), number(Some(r.rows)), text(&r.read_at))
+        }
         Fact::Relation(r) => {
             let key = [text(&r.profile), text(&r.target), text(&r.endpoint), optional(r.database.as_ref()), optional(r.schema.as_ref()), text(&r.identifier)];
             let names = ["profile", "target", "endpoint", "database_name", "schema_name", "identifier"];

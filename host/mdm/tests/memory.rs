@@ -1,7 +1,7 @@
 //! The memory on a real file.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use dvt_mdm::{ColumnFact, Fact, Mdm, MdmError, MovementFact, RelationFact, RunFact, Spool};
+use dvt_mdm::{ColumnFact, Fact, Mdm, MdmError, MovementFact, ReadFact, RelationFact, RunFact, Spool};
 use dvt_project::{RelationName, TargetName};
 
 fn relation(rows: u64, columns: &[&str]) -> Fact {
@@ -36,6 +36,22 @@ fn a_finished_runs_facts_are_folded_in_once_and_the_last_sight_of_a_relation_cou
     assert!(mdm.relations("p", &TargetName::from("t"), "other").unwrap().is_empty());
     assert_eq!(mdm.last_movements("model.p.m").unwrap(), vec![("t".into(), String::new(), 2, 20)]);
     assert_eq!(mdm.summary().unwrap().runs, 2);
+}
+
+#[test]
+fn of_statements_the_last_count_is_known_for_their_own_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mdm = Mdm::new(folder.path());
+    for (run, endpoint, rows) in [("a", "e", 1), ("b", "e", 2), ("c", "it's", 3)] {
+        let spool = Spool::open(folder.path(), run).unwrap();
+        let read = ReadFact { profile: "p".into(), target: "t".into(), endpoint: endpoint.into(), statement: "s".into(), rows, read_at: run.into() };
+        spool.record(&Fact::Read(read)).unwrap();
+        drop(spool);
+        mdm.fold().unwrap();
+    }
+    let key = |endpoint: &str| ("t".to_owned(), endpoint.to_owned(), "s".to_owned());
+    assert_eq!(mdm.reads("p").unwrap(), [(key("e"), 2), (key("it's"), 3)].into());
+    assert!(mdm.reads("other").unwrap().is_empty());
 }
 
 #[test]

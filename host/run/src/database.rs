@@ -37,16 +37,25 @@ pub struct Databases {
     pub clusters: crate::cluster::Clusters,
     /// For queries of templates that several targets answer together.
     project: OnceLock<Arc<Project>>,
+    pub history: crate::history::History,
 }
 
 impl Databases {
     pub fn new(pool: Pool, cancel: Arc<Cancellation>, printer: Arc<Printer>, profile: &str, prints: bool, spool: Option<Spool>) -> Self {
-        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool, clusters: crate::cluster::Clusters::default(), project: OnceLock::new() }
+        Self { pool, cancel, printer, cache: Mutex::default(), profile: profile.to_owned(), prints, spool, clusters: crate::cluster::Clusters::default(), project: OnceLock::new(), history: crate::history::History::default() }
     }
 
     /// Lets templates ask what only a plan over several targets answers.
     pub fn know(&self, project: &Arc<Project>) {
         let _ = self.project.set(project.clone());
+    }
+
+    pub fn project(&self) -> Option<&Arc<Project>> {
+        self.project.get()
+    }
+
+    pub fn profile(&self) -> &str {
+        &self.profile
     }
 
     /// A fact for the MDM; what cannot be noted is only forgotten.
@@ -222,7 +231,7 @@ impl Runtime for Database {
     }
 
     fn federate(&self, node: &Node, query: &Compiled, limit: Option<usize>) -> Result<QueryResult, Diagnostic> {
-        let Some(project) = self.shared.project.get() else {
+        let Some(project) = self.shared.project() else {
             return Err(Diagnostic::error(Code::Internal, "a query was asked before the project was known"));
         };
         crate::node::federated_query(project, &self.shared, self, node, query, limit)
@@ -270,7 +279,7 @@ impl Runtime for Database {
     }
 
     fn columns_for(&self, node: &Node, target: &TargetName, name: &RelationName) -> Result<Vec<ColumnFacts>, Diagnostic> {
-        let product = |t: &TargetName| self.shared.project.get().and_then(|p| p.manifest.targets.get(t)).map(|t| t.adapter.as_str().to_owned());
+        let product = |t: &TargetName| self.shared.project().and_then(|p| p.manifest.targets.get(t)).map(|t| t.adapter.as_str().to_owned());
         let own = product(&node.target);
         let dialect = if node.dialect.as_str().is_empty() { own.clone() } else { Some(node.dialect.as_str().to_owned()) };
         if dialect == product(target) || dialect != own {

@@ -12,6 +12,7 @@ mod csv;
 mod database;
 mod discover;
 mod failure;
+mod history;
 pub mod home;
 mod infer;
 mod introspect;

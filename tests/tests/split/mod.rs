@@ -426,7 +426,7 @@ impl World {
         // Tables of a few rows would never wait for each other: they are told to be large, in an order of no meaning.
         let estimates = if self.sizes.iter().all(Option::is_none) { Estimates::Given(&given) } else { Estimates::WhereNeeded };
         let (sources, cancel) = (Opened(&self.specs), Cancellation::default());
-        let context = Context { sources: &sources, settings: &self.settings, types: self.product.as_ref().map(|_| &spoken::Families as &dyn Types), progress: &Silent, cancel: &cancel, outer: None, budget: Budget::default(), estimates, sharing: None };
+        let context = Context { sources: &sources, settings: &self.settings, types: self.product.as_ref().map(|_| &spoken::Families as &dyn Types), progress: &Silent, cancel: &cancel, outer: None, budget: Budget::default(), estimates, history: None, sharing: None };
         let mut kept = Kept::default();
         let computed = dvt_federation::run(plan, context, &mut kept)?;
         let rows = match &self.product {

@@ -52,6 +52,7 @@ pub(crate) fn federated(project: &Project, databases: &Databases, node: &Node, p
         outer: outer.as_ref().map(|o| o as &dyn Outer),
         budget: budget(project, Some(node))?,
         estimates: Estimates::All,
+        history: Some(databases),
         sharing: None,
     };
     let computed = dvt_federation::run(plan, context, &mut Nothing)?;

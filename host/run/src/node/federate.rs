@@ -178,6 +178,7 @@ fn execute(runner: &Runner, node: &Node, plan: &FederatedPlan, landing: &Landing
         outer: outer.as_ref().map(|o| o as &dyn Outer),
         budget: budget(project, Some(node))?,
         estimates: Estimates::WhereNeeded,
+        history: Some(runner.databases.as_ref()),
         sharing: Some(Sharing { reads: &runner.reads, node: &node.unique_id, target: &node.target }),
     };
     let landed = database.with_session(&node.target, |session| land(plan, context, landing, session))?;
@@ -252,6 +253,7 @@ pub(crate) fn collect(project: &Project, databases: &Databases, plan: &Federated
         outer: outer.as_ref().map(|o| o as &dyn Outer),
         budget: budget(project, None)?,
         estimates: Estimates::WhereNeeded,
+        history: Some(databases),
         sharing,
     };
     let mut sink = Collected { limit, ..Collected::default() };
