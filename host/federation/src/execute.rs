@@ -384,7 +384,7 @@ impl One<'_> {
             Claim::First(keeper) => Some(keeper),
             Claim::Given(rows) => {
                 // A reader that is gone does not mind.
-                let _ = rows.iter().flat_map(|b| giver.take(b.clone())).try_for_each(&mut *take);
+                let _ = rows.into_iter().flat_map(|b| giver.take(b)).try_for_each(&mut *take);
                 let _ = giver.finish().into_iter().try_for_each(take);
                 return Ok(Outcome { shared: true, ..Outcome::default() });
             }

@@ -6,7 +6,8 @@
 //!    too.
 //! 2. Never of a relation on the node's own target, and never by a node with hooks before it: its own statements may write
 //!    what it reads.
-//! 3. Source, text and columns are the same, and nothing of the read waits for keys.
+//! 3. The source and what is read from it, under which conditions, are the same, and no read waits for keys that another
+//!    one's rows are kept of. Each column that the taker needs is among the kept ones, of the same type.
 //! 4. The read came to its end. One that failed or grew too large is nobody's but its own.
 //!
 //! So it never moves more. A read is kept only while another node of the run that could take it is ready or runs, and no
@@ -50,7 +51,8 @@ struct State {
 struct Kept {
     number: u64,
     source: TargetName,
-    sql: String,
+    /// The statement from its FROM on.
+    of: String,
     columns: Vec<ScanColumn>,
     began: Instant,
     /// Who may take it.
@@ -76,7 +78,19 @@ pub(crate) enum Claim<'a> {
     /// Read, and keep what comes.
     First(Keeper<'a>),
     /// These are the rows.
-    Given(Arc<Vec<RecordBatch>>),
+    Given(Vec<RecordBatch>),
+}
+
+impl Claim<'_> {
+    /// Kept rows, with the columns at `places` alone.
+    fn given(kept: &[RecordBatch], places: &[usize]) -> Self {
+        kept.iter().map(|b| b.project(places)).collect::<Result<_, _>>().map_or(Self::Own, Self::Given)
+    }
+}
+
+/// What a statement of a plan reads: all but its list. A column may be called as a part of it, and then stands in both alike.
+fn of(sql: &str) -> &str {
+    sql.find(" FROM ").map_or(sql, |at| &sql[at..])
 }
 
 impl SharedReads {
@@ -121,7 +135,7 @@ impl<'a> Sharing<'a> {
     pub(crate) fn kept(&self, scan: &RemoteScan, sql: &str) -> Claim<'a> {
         let state = self.reads.held();
         let found = if self.may(scan) { self.found(&state, scan, sql) } else { None };
-        found.and_then(|read| read.rows.clone()).map_or(Claim::Own, Claim::Given)
+        found.and_then(|(read, places)| Some(Claim::given(read.rows.as_ref()?, &places))).unwrap_or(Claim::Own)
     }
 
     /// As [`Sharing::kept`], but waits for one that is being read, and keeps its own where somebody may take it.
@@ -131,10 +145,10 @@ impl<'a> Sharing<'a> {
         }
         let mut state = self.reads.held();
         loop {
-            match self.found(&state, scan, sql).map(|read| read.rows.clone()) {
-                Some(Some(rows)) => return Claim::Given(rows),
-                Some(None) if cancelled() => return Claim::Own,
-                Some(None) => state = self.reads.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0,
+            match self.found(&state, scan, sql).map(|(read, places)| (read.rows.clone(), places)) {
+                Some((Some(kept), places)) => return Claim::given(&kept, &places),
+                Some((None, _)) if cancelled() => return Claim::Own,
+                Some((None, _)) => state = self.reads.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0,
                 None => break,
             }
         }
@@ -146,14 +160,19 @@ impl<'a> Sharing<'a> {
         }
         state.count += 1;
         let number = state.count;
-        let (source, sql, columns) = (scan.source.clone(), sql.to_owned(), scan.columns.clone());
-        state.reads.push(Kept { number, source, sql, columns, began: Instant::now(), takers, rows: None, bytes: 0 });
+        let (source, of, columns) = (scan.source.clone(), of(sql).to_owned(), scan.columns.clone());
+        state.reads.push(Kept { number, source, of, columns, began: Instant::now(), takers, rows: None, bytes: 0 });
         Claim::First(Keeper { reads: self.reads, number, batches: Vec::new(), bytes: 0, open: true })
     }
 
-    fn found<'s>(&self, state: &'s State, scan: &RemoteScan, sql: &str) -> Option<&'s Kept> {
+    /// A read that has all that the scan needs, and where; one that is at its end before one that is not.
+    fn found<'s>(&self, state: &'s State, scan: &RemoteScan, sql: &str) -> Option<(&'s Kept, Vec<usize>)> {
         let since = state.ready.get(self.node)?;
-        state.reads.iter().find(|r| r.began >= *since && r.source == scan.source && r.sql == sql && r.columns == scan.columns)
+        let places = |r: &Kept| scan.columns.iter().map(|c| r.columns.iter().position(|k| k == c)).collect::<Option<Vec<usize>>>();
+        let alike = |r: &&Kept| r.began >= *since && r.source == scan.source && r.of == of(sql);
+        let mut found: Vec<_> = state.reads.iter().filter(alike).filter_map(|r| Some((r, places(r)?))).collect();
+        found.sort_by_key(|(r, _)| r.rows.is_none());
+        found.into_iter().next()
     }
 }
 
@@ -226,14 +245,18 @@ mod tests {
     }
 
     fn scan(sql: &str) -> RemoteScan {
-        let column = ScanColumn { name: "n".into(), native: "bigint".into(), canonical: CanonicalType::Int(64) };
+        named(sql, &["n"])
+    }
+
+    fn named(sql: &str, columns: &[&str]) -> RemoteScan {
+        let column = |name: &&str| ScanColumn { name: (*name).into(), native: "bigint".into(), canonical: CanonicalType::Int(64) };
         let relation = RelationName { identifier: "Orders".into(), ..RelationName::default() };
         RemoteScan {
             name: "dvt_scan_0".into(),
             source: TargetName::from("pg"),
             relation,
             sql: sql.into(),
-            columns: vec![column],
+            columns: columns.iter().map(column).collect(),
             pushed: Vec::new(),
             kept: Vec::new(),
             limit: None,
@@ -282,6 +305,26 @@ mod tests {
         assert_eq!(rows[0].num_rows(), 3);
         reads.over(&b);
         assert!(reads.held().reads.is_empty(), "kept for nobody");
+    }
+
+    #[test]
+    fn a_node_that_needs_fewer_columns_takes_its_own_in_its_order() {
+        let (reads, wh, a, b) = (reads(), TargetName::from("wh"), id("a"), id("b"));
+        reads.ready(&a);
+        reads.ready(&b);
+        let wide = named("SELECT x, y, z FROM orders", &["x", "y", "z"]);
+        let mut keeper = first(sharing(&reads, &a, &wh).claim(&wide, &wide.sql, &|| false));
+        let column = |n: i64| Arc::new(Int64Array::from(vec![n])) as ArrayRef;
+        keeper.take(RecordBatch::try_from_iter([("x", column(1)), ("y", column(2)), ("z", column(3))]).unwrap());
+        keeper.finish();
+        let narrow = named("SELECT z, x FROM orders", &["z", "x"]);
+        let Claim::Given(rows) = sharing(&reads, &b, &wh).kept(&narrow, &narrow.sql) else { panic!("it reads again") };
+        let batch = &rows[0];
+        let cells: Vec<i64> = batch.columns().iter().map(|c| c.as_any().downcast_ref::<Int64Array>().unwrap().value(0)).collect();
+        assert_eq!(cells, [3, 1]);
+        for other in [named("SELECT x, w FROM orders", &["x", "w"]), named("SELECT x FROM orders WHERE y > 1", &["x"])] {
+            assert!(matches!(sharing(&reads, &b, &wh).kept(&other, &other.sql), Claim::Own), "{}", other.sql);
+        }
     }
 
     #[test]
