@@ -20,7 +20,7 @@ use arrow::datatypes::{Field, Schema};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_engine::cluster::{ClusterError, ClusterSession, Job, Read, ReadColumn, Write, WriteColumn, Written};
 use dvt_engine::{Connection, EngineError, ErrorKind, Exchange, ReadCount, Stop, read_parquet, write_parquet};
-use dvt_planner::ir::{FederatedPlan, RemoteScan, Residual};
+use dvt_planner::ir::{FederatedPlan, KeyLiteral, Reduction, RemoteScan, Residual};
 use dvt_planner::reduce;
 use dvt_planner::types::CanonicalType;
 use dvt_project::TargetName;
@@ -104,12 +104,22 @@ fn pass(one: One<'_>, path: &std::path::Path) -> Result<Outcome, EngineError> {
     Ok(Outcome { count, ..told })
 }
 
+/// No more keys than a list has: the engine carries the statement through its own plans and logs.
+fn modest(reduction: &Reduction) -> Reduction {
+    let array = reduction.array.clone().map(|a| KeyLiteral { most: a.most.min(reduction.most), bytes: a.bytes.min(reduction.bytes), ..a });
+    Reduction { array, ..reduction.clone() }
+}
+
 /// Makes the scans readable and the query known.
 ///
 /// What gives keys to another read goes through the host, which tells them from the very rows that the engine then sees;
 /// where the engine sees no files of the host nothing waits for keys.
 fn ready<'a>(plan: &'a FederatedPlan, residual: &Residual, context: Context<'_>, outer: &dyn Outer, tag: &str) -> Result<Ready<'a>, Diagnostic> {
-    let plan = if outer.sees_files() || plan.reductions.is_empty() { Cow::Borrowed(plan) } else { Cow::Owned(FederatedPlan { reductions: Vec::new(), ..plan.clone() }) };
+    let mut plan = Cow::Borrowed(plan);
+    if !plan.reductions.is_empty() {
+        let reductions = if outer.sees_files() { plan.reductions.iter().map(modest).collect() } else { Vec::new() };
+        plan = Cow::Owned(FederatedPlan { reductions, ..plan.into_owned() });
+    }
     let estimates = estimate::found(&plan, context)?;
     let arranged = reduce::arrange(&plan, &estimates);
     let gives = |read: &reduce::Read| arranged.iter().flat_map(|r| &r.reductions).any(|n| read.scans.iter().any(|s| plan.scans[*s].name == plan.reductions[*n].by));

@@ -72,7 +72,7 @@ pub struct Reduction {
     pub bytes: u64,
     /// How more keys are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub array: Option<Array>,
+    pub array: Option<KeyLiteral>,
 }
 
 impl Reduction {
@@ -84,7 +84,7 @@ impl Reduction {
 
 /// Keys as one literal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Array {
+pub struct KeyLiteral {
     /// The condition around the elements `{keys}`.
     pub sql: String,
     /// The element around a key's plain text `{}`.

@@ -15,7 +15,7 @@
 
 use crate::catalog::ColumnSchema;
 use crate::dialect::{Estimate, KeyArray};
-use crate::ir::{Array, FederatedPlan, Reduction, RemoteScan};
+use crate::ir::{FederatedPlan, KeyLiteral, Reduction, RemoteScan};
 use crate::pushdown::filters::Found;
 use crate::pushdown::keys::Among;
 use crate::pushdown::guard::width;
@@ -101,10 +101,10 @@ fn reduction(number: usize, scan: &RemoteScan, among: &Among, tables: &[Table], 
     })
 }
 
-fn array(of: &KeyArray, column: &ColumnSchema, quoted: &str) -> Option<Array> {
+fn array(of: &KeyArray, column: &ColumnSchema, quoted: &str) -> Option<KeyLiteral> {
     let element = of.elements.get(&column.canonical?.family())?.clone();
     let sql = of.sql.replace("{type}", &column.native).replace("{column}", quoted);
-    Some(Array { sql, element, from: of.from, most: of.most, bytes: of.bytes })
+    Some(KeyLiteral { sql, element, from: of.from, most: of.most, bytes: of.bytes })
 }
 
 /// Decides what waits for what and what is read once. `rows`: the rows that each scan would deliver, as far as known.
