@@ -285,7 +285,7 @@ fn by_sheet(product: &str, profile: &str, secrets: &[(&str, &str)], folder: &Pat
 fn the_libraries_of_products_without_a_server_here_are_loaded_and_tell_that_they_reach_nobody() {
     let folder = tempfile::tempdir().unwrap();
     for (product, profile, secrets, words) in [
-        ("snowflake", r#"{"account": "no-such-account", "user": "u", "database": "d", "connect_timeout": 2}"#, &[("password", "a secret")][..], "no-such-account"),
+        ("snowflake", r#"{"account": "no-such-account", "user": "u", "database": "d", "host": "127.0.0.1", "port": 9, "protocol": "http", "connect_timeout": 2}"#, &[("password", "a secret")][..], "127.0.0.1:9"),
         ("bigquery", r#"{"project": "p", "dataset": "d", "method": "service-account", "keyfile": "/no/such/file.json"}"#, &[], "/no/such/file.json"),
         ("bigquery", r#"{"project": "p", "dataset": "d", "method": "service-account-json"}"#, &[("keyfile_json", "a secret")], "constructing client"),
     ] {
