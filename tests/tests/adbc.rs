@@ -237,6 +237,40 @@ fn a_failure_on_the_way_leaves_the_old_table_and_nothing_else() {
 }
 
 #[test]
+fn a_run_killed_at_any_moment_leaves_the_old_or_the_new_table_whole() {
+    const OLD: i64 = 3;
+    const NEW: i64 = 300_000;
+    let server = servers::PostgresServer::start_with_passwords(PASSWORD);
+    let url = format!("host=127.0.0.1 port={} user=dvt dbname=postgres password='{PASSWORD}'", server.port);
+    let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let mut fill = |rows: i64| client.batch_execute(&format!("create table if not exists kinds (n int, note text); truncate kinds; insert into kinds select g, repeat('x', 60) from generate_series(1, {rows}) g")).unwrap();
+    fill(OLD);
+    let world = project(server.port);
+    sqlite(&world, "create table notes (n integer, note text); insert into notes values (1, 'one')");
+    world.write("p/models/wide.sql", "{{ config(materialized='table', dialect='duckdb', target='lib') }}\nselect k.n, k.note, s.note as more from {{ source('pg', 'kinds') }} k left join {{ source('crm', 'notes') }} s on s.n = k.n\n");
+    dvt(&world, &["sync"]).ok();
+    dvt(&world, &["run"]).ok();
+    fill(NEW);
+    let count = || client_lines(&url, "select count(*)::text from wide")[0].parse::<i64>().unwrap();
+    let since = Instant::now();
+    dvt(&world, &["run"]).ok();
+    let whole = since.elapsed();
+    for step in 1..=8_u32 {
+        client_lines(&url, &format!("with gone as (delete from wide where n > {OLD} returning 1) select count(*)::text from gone"));
+        let mut run = command(&world, &["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(20) + whole * (step - 1) / 8);
+        let _ = run.kill();
+        run.wait().unwrap();
+        let found = count();
+        assert!(found == OLD || found == NEW, "kill {step} of 8 left {found} rows");
+        assert!(step > 1 || found == OLD, "the first kill came too late to show anything");
+    }
+    dvt(&world, &["run"]).ok();
+    assert_eq!(count(), NEW);
+    assert_eq!(client_lines(&url, "select relname::text from pg_class where relname like '%\\_\\_dvt\\_%'"), Vec::<String>::new());
+}
+
+#[test]
 fn a_wrong_password_and_a_silent_server_are_told_with_what_to_do() {
     let server = servers::PostgresServer::start_with_passwords(PASSWORD);
     let world = project(server.port);

@@ -19,6 +19,7 @@ pub use exact::{extension, is_opaque};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Batches on their way into a load.
@@ -55,6 +56,8 @@ pub struct TableName {
 pub struct AdbcConnection {
     inner: ManagedConnection,
     driver: AdbcDriver,
+    /// The running statement was asked to end.
+    ending: Arc<AtomicBool>,
     /// False after a read that was left in its middle: what the driver makes of that is its own.
     open: bool,
     /// Of the profile, in every form in which a driver may repeat them.
@@ -90,13 +93,12 @@ fn failure(e: &Error, otherwise: ErrorKind) -> EngineError {
     EngineError { kind, message: one_line(&e.message), sqlstate: state, hint: None }
 }
 
-/// A failure in the middle of a stream, of which only the words arrive.
-fn stream_failure(e: &ArrowError) -> EngineError {
+/// A failure in the middle of a stream, of which only the words arrive; `kind` is what they are taken for.
+fn stream_failure(e: &ArrowError, kind: ErrorKind) -> EngineError {
     let text = match e {
         ArrowError::CDataInterface(text) => text.clone(),
         other => other.to_string(),
     };
-    let kind = if text.to_lowercase().contains("cancel") { ErrorKind::Cancelled } else { ErrorKind::Statement };
     EngineError::new(kind, one_line(&text))
 }
 
@@ -127,7 +129,7 @@ impl AdbcConnection {
         let mut loaded = library::load(&driver.library, driver.entry.as_deref())?;
         let database = loaded.new_database_with_opts(text_options::<OptionDatabase>(&options)).map_err(|e| opening(&e))?;
         let inner = database.new_connection_with_opts(text_options::<OptionConnection>(&driver.connection)).map_err(|e| opening(&e))?;
-        Ok(Self { inner, driver, open: true, hidden })
+        Ok(Self { inner, driver, ending: Arc::default(), open: true, hidden })
     }
 
     fn told(&self, e: &Error) -> EngineError {
@@ -135,7 +137,12 @@ impl AdbcConnection {
         EngineError { message: own_text(&self.hidden, &error.message), ..error }
     }
 
+    fn broken(&self, e: &ArrowError) -> EngineError {
+        stream_failure(e, if self.ending.load(Ordering::SeqCst) { ErrorKind::Cancelled } else { ErrorKind::Statement })
+    }
+
     fn statement(&mut self, options: &BTreeMap<String, String>) -> Result<ManagedStatement, EngineError> {
+        self.ending.store(false, Ordering::SeqCst);
         let mut statement = self.inner.new_statement().map_err(|e| self.told(&e))?;
         for (key, value) in text_options::<OptionStatement>(&self.driver.statement).into_iter().chain(text_options(options)) {
             statement.set_option(key, value).map_err(|e| self.told(&e))?;
@@ -164,7 +171,7 @@ impl AdbcConnection {
         let mut left = limit.unwrap_or(usize::MAX);
         let mut batches = Vec::new();
         for batch in reader {
-            let batch = batch.map_err(|e| stream_failure(&e))?;
+            let batch = batch.map_err(|e| self.broken(&e))?;
             let rows = batch.num_rows().min(left);
             left -= rows;
             if rows > 0 {
@@ -187,7 +194,7 @@ impl AdbcConnection {
         let told = reader.schema();
         let mut count = ReadCount::default();
         for batch in reader {
-            let batch = batch.map_err(|e| stream_failure(&e))?;
+            let batch = batch.map_err(|e| self.broken(&e))?;
             for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
                 let part = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));
                 let part = exact_batch(&part, &told, want, count.rows)?;
@@ -287,9 +294,12 @@ impl AdbcConnection {
     }
 
     pub fn canceller(&self) -> Canceller {
-        let inner = self.inner.clone();
+        let (inner, ending) = (self.inner.clone(), self.ending.clone());
         // Best effort: a driver without it runs its statement to the end.
-        Box::new(move || drop(inner.clone().cancel()))
+        Box::new(move || {
+            ending.store(true, Ordering::SeqCst);
+            drop(inner.clone().cancel());
+        })
     }
 
     pub fn server_version(&mut self) -> Result<String, EngineError> {

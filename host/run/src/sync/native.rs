@@ -23,8 +23,10 @@ pub struct Library {
 /// # Errors
 /// There is none.
 pub fn python(root: &Path, home: &Path, working_dir: &Path, named: Option<&Path>, path: Option<&str>) -> Result<PathBuf, Diagnostic> {
-    if let Ok(found) = environment::find(root, home, working_dir, named, &|_| None) {
-        return Ok(found.python());
+    match environment::find(root, home, working_dir, named, &|_| None) {
+        Ok(found) => return Ok(found.python()),
+        Err(wrong) if named.is_some() => return Err(wrong),
+        Err(_) => {}
     }
     let system = path.into_iter().flat_map(std::env::split_paths).map(|f| f.join("python3")).find(|p| p.is_file());
     system.ok_or_else(|| failed("a driver cannot be fetched", &"there is no Python, whose pip would fetch it").hint("install Python 3 with pip, or name an environment with --python-env PATH"))

@@ -283,9 +283,17 @@ impl Sync<'_> {
             let keys = secrets.get(name).cloned().unwrap_or_default();
             // A profile that lacks something is told when it is used.
             let other = adapter.connect(&serde_json::Value::Object(target.keys.clone()), &keys).is_ok_and(|plan| plan.driver != LIBRARY_DRIVER);
+            if other {
+                continue;
+            }
             match DriverSheet::of(adapter.as_ref()) {
-                Ok(Some(sheet)) if !other => _ = wanted.insert(sheet.package.clone(), sheet),
-                Ok(_) => {}
+                // Two plugins of one library get the version that both take.
+                Ok(Some(sheet)) => match wanted.get_mut(&sheet.package) {
+                    Some(known) if known.versions != sheet.versions => known.versions = format!("{},{}", known.versions, sheet.versions),
+                    Some(_) => {}
+                    None => _ = wanted.insert(sheet.package.clone(), sheet),
+                },
+                Ok(None) => {}
                 Err(e) => self.errors.push(Diagnostic { message: format!("target `{name}`: {}", e.message), ..e }),
             }
         }
