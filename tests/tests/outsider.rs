@@ -34,6 +34,18 @@ fn dvt(world: &World, folder: &str, words: &[&str]) -> Said {
     said(command)
 }
 
+/// The driver of the plugin whose driver is a shared library.
+fn library(world: &World) {
+    world.write("p/dbt_project.yml", "name: p\nprofile: p\nversion: '1'\n");
+    let mut command = world.command("p", &["sync"]);
+    command.env("DVT_PLUGIN_PATH", std::env::join_paths([outsiders(), target().join("plugins")]).unwrap());
+    said({
+        command.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", dvt_tests::wheels::folder());
+        command
+    })
+    .ok();
+}
+
 fn statement(port: u16, sql: &str) {
     let config = format!("host=127.0.0.1 port={port} user=dvt dbname=postgres password='{PASSWORD}'");
     postgres::Client::connect(&config, postgres::NoTls).unwrap().batch_execute(sql).unwrap();
@@ -61,12 +73,12 @@ fn world(port: u16) -> World {
     std::fs::create_dir_all(world.path("p")).unwrap();
     tpch::sqlite(&world.path("p/crm.sqlite"), &["customer", "nation"], 0.01).unwrap();
     let output = |kind: &str| format!("    {kind}: {{type: {kind}, host: 127.0.0.1, port: {port}, user: dvt, password: \"{PASSWORD}\", dbname: postgres, schema: public, threads: 2}}\n");
-    let outputs: String = ["postgres", "pgwire", "nearpg", "nearpg_extism"].iter().map(|k| output(k)).collect();
+    let outputs: String = ["postgres", "pgwire", "nearpg", "nearpg_extism", "pgadbc"].iter().map(|k| output(k)).collect();
     world.write(
         "home/profiles.yml",
         &format!("p:\n  target: wh\n  outputs:\n{outputs}    wh: {{type: duckdb, path: wh.duckdb, threads: 2}}\n    crm: {{type: sqlite, schemas_and_paths: {{main: crm.sqlite}}, schema: main}}\n"),
     );
-    world.write("p/dbt_project.yml", "name: p\nprofile: p\nversion: '1'\n");
+    library(&world);
     world.write(
         "p/models/sources.yml",
         "sources:\n  - {name: pg, connection: \"{{ var('kind') }}\", schema: public, tables: [{name: orders}, {name: lineitem}]}\n  - {name: crm, connection: crm, schema: main, tables: [{name: customer}, {name: nation}]}\n",
@@ -91,7 +103,7 @@ fn a_federated_model_runs_through_each_outsider_as_through_the_bundled_adapter()
     let server = servers::PostgresServer::start_with_passwords(PASSWORD);
     let world = world(server.port);
     let mut answers: Vec<(String, Vec<Vec<String>>)> = Vec::new();
-    for kind in ["postgres", "pgwire", "nearpg", "nearpg_extism"] {
+    for kind in ["postgres", "pgwire", "nearpg", "nearpg_extism", "pgadbc"] {
         let vars = format!("kind: {kind}");
         for words in [&["run", "--vars", &vars][..], &["run", "--vars", &vars, "-s", "grown"], &["run", "--vars", &vars, "--no-pushdown", "-s", "to_file"]] {
             let told = dvt(&world, "p", words).ok().all();
@@ -214,7 +226,7 @@ fn every_plugin_keeps_the_contract() {
         all.filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect()
     };
     let (bundled, own) = (files(&target().join("plugins")), files(&outsiders()));
-    assert!(bundled.len() >= 4 && own.len() == 4, "{bundled:?} {own:?}");
+    assert!(bundled.len() >= 4 && own.len() == 5, "{bundled:?} {own:?}");
     for file in bundled.iter().chain(&own) {
         let told = dvt(&world, "p", &["plugin", "test", file.to_str().unwrap()]).ok().out;
         assert!(told.contains(", 0 failed") && !told.contains("FAIL"), "{told}");
@@ -230,10 +242,11 @@ fn sessions_keep_the_contract_on_real_targets() {
     let server = servers::PostgresServer::start_with_passwords(PASSWORD);
     let world = World::new();
     std::fs::create_dir_all(world.path("p")).unwrap();
-    let kinds = [("postgres", "plugins/postgres"), ("pgwire", "outsider-plugins/wire-postgres"), ("nearpg", "outsider-plugins/extends-sheet"), ("nearpg_extism", "outsider-plugins/extism-sheet")];
+    let kinds = [("postgres", "plugins/postgres"), ("pgadbc", "outsider-plugins/adbc-postgres"), ("pgwire", "outsider-plugins/wire-postgres"), ("nearpg", "outsider-plugins/extends-sheet"), ("nearpg_extism", "outsider-plugins/extism-sheet")];
     let output = |kind: &str| format!("    {kind}: {{type: {kind}, host: 127.0.0.1, port: {}, user: dvt, password: \"{PASSWORD}\", dbname: postgres, schema: public}}\n", server.port);
     let outputs: String = kinds.iter().map(|(kind, _)| output(kind)).collect();
     world.write("home/profiles.yml", &format!("p:\n  target: duckdb\n  outputs:\n{outputs}    duckdb: {{type: duckdb, path: x.duckdb}}\n    sqlite: {{type: sqlite, schemas_and_paths: {{main: x.db}}, schema: main}}\n"));
+    library(&world);
     for (kind, file) in kinds.into_iter().chain([("duckdb", "plugins/duckdb"), ("sqlite", "plugins/sqlite")]) {
         let file = target().join(format!("{file}.wasm"));
         let told = dvt(&world, "p", &["plugin", "test", file.to_str().unwrap(), "--profile", "p", "--target", kind]).ok().out;
@@ -257,7 +270,7 @@ fn nothing_of_the_host_or_the_planner_names_an_outsider() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs" || e == "toml") && !path.ends_with("xtask/src/plugins.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                assert!(!["pgwire", "nearpg", "wire-postgres"].iter().any(|name| text.contains(name)), "{}", path.display());
+                assert!(!["pgwire", "nearpg", "pgadbc", "wire-postgres"].iter().any(|name| text.contains(name)), "{}", path.display());
             }
         }
     }

@@ -4,6 +4,7 @@
 //! which SQL runs, which type a column becomes and what an error means to the user come from above.
 //! Product names are allowed here and nowhere else in `host/`.
 
+pub mod adbc;
 mod builder;
 mod cell;
 pub mod cluster;
@@ -46,6 +47,8 @@ pub struct ConnectSpec {
     pub session_setup: Vec<String>,
     /// Shown by the server in its list of sessions.
     pub application: String,
+    /// The file of a driver that is a shared library.
+    pub library: Option<std::path::PathBuf>,
 }
 
 /// What a statement did.

@@ -1,6 +1,6 @@
 //! Where a plugin may send the host: only to a target that the profile names.
 
-use crate::{ConnectPlan, PluginManifest};
+use crate::{ConnectPlan, LIBRARY_DRIVER, PluginManifest};
 use dvt_diagnostic::{Code, Diagnostic};
 use serde_json::Value;
 
@@ -17,13 +17,17 @@ fn text(value: &Value) -> Option<String> {
 
 /// Refuses a plan whose `host` is no value of the profile, or whose `port` is another one than the profile's.
 ///
-/// A secret goes where the plan says: a plan that leads elsewhere would take it there.
+/// A secret goes where the plan says: a plan that leads elsewhere would take it there. Of a driver that is a shared library the
+/// URLs among the options are looked at; what else leads it somewhere is its own, and needs its permission.
 pub fn check(manifest: &PluginManifest, profile: &Value, plan: &ConnectPlan) -> Result<(), Diagnostic> {
     let refused = |what: String, key: &str| {
         Diagnostic::error(Code::PluginNotGranted, format!("plugin `{}` wants to connect to {what}, which the profile does not name", manifest.id))
             .hint(format!("a plugin reaches the target's own host and port only; if this is meant, say `{key}:` in the output"))
     };
     let keys = profile.as_object();
+    if plan.driver == LIBRARY_DRIVER {
+        return plan.options.values().filter(|value| value.contains("//")).try_for_each(|url| check_url(manifest, profile, url));
+    }
     if let Some(host) = plan.options.get("host") {
         let named = keys.is_some_and(|k| k.values().any(|v| text(v).as_deref() == Some(host)));
         let unnamed = !keys.is_some_and(|k| k.contains_key("host")) && HERE.contains(&host.as_str());

@@ -4,6 +4,7 @@
 //! lent. Memory, time and output of every call are limited; a trap or a limit is a coded message that names the plugin,
 //! and the next call works again. Not here: what plugins know.
 
+mod adbc;
 mod arrow_types;
 mod bindings;
 mod cache;
@@ -17,6 +18,7 @@ mod registry;
 mod runtime;
 mod wire;
 
+pub use adbc::{DriverSheet, LIBRARY_DRIVER};
 pub use connector::{Artifact, Connector, ConnectorOptions};
 pub use arrow_types::{arrow_type, canonical_type};
 pub use failure::code_of;
@@ -133,12 +135,14 @@ pub trait Adapter: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// Opens a session with the driver that the plan names, native or the plugin's own, and runs its setup statements.
+/// Opens a session with the driver that the plan names (native, a shared library, or the plugin's own) and runs its setup
+/// statements.
 pub fn connect(adapter: &Arc<dyn Adapter>, spec: &ConnectSpec) -> Result<Box<dyn Connection>, EngineError> {
-    if spec.driver != OWN_CONNECTION {
-        return dvt_engine::connect(spec);
-    }
-    let mut connection = adapter.clone().open(spec)?;
+    let mut connection: Box<dyn Connection> = match spec.driver.as_str() {
+        OWN_CONNECTION => adapter.clone().open(spec)?,
+        LIBRARY_DRIVER => Box::new(adbc::LibrarySession::open(adapter, spec)?),
+        _ => return dvt_engine::connect(spec),
+    };
     for statement in &spec.session_setup {
         connection.execute(statement)?;
     }

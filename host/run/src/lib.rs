@@ -18,6 +18,7 @@ mod infer;
 mod introspect;
 mod kept_parse;
 mod log;
+mod native;
 mod node;
 mod packages;
 mod plugins;

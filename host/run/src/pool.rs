@@ -4,7 +4,8 @@
 //! taken all at once, so that two plans never wait for each other.
 
 use crate::failure::explained;
-use dvt_plugin_host::{Adapter, ConnectPlan};
+use crate::native::NativeDrivers;
+use dvt_plugin_host::{Adapter, ConnectPlan, DriverSheet, LIBRARY_DRIVER};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dvt_diagnostic::{Code, Diagnostic};
@@ -16,6 +17,7 @@ use dvt_federation::{Cancellation, Sources};
 use dvt_project::{Target, TargetName};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,6 +41,9 @@ struct Slot {
     adapter: Arc<dyn Adapter>,
     secrets: BTreeMap<String, Value>,
     dial: OnceLock<Result<ConnectPlan, Diagnostic>>,
+    drivers: Arc<NativeDrivers>,
+    /// Looked at once: its content is read whole.
+    library: OnceLock<Result<Option<PathBuf>, Diagnostic>>,
     idle: Mutex<Vec<Box<dyn Connection>>>,
     sessions: u32,
     /// Another process kept it longer than anyone waits: the next node is told at once.
@@ -51,21 +56,36 @@ impl Slot {
         self.dial.get_or_init(|| self.adapter.connect(&Value::Object(self.target.keys.clone()), &keys)).as_ref().map_err(Clone::clone)
     }
 
+    /// The file of a driver that is a shared library; None where the plan names another kind.
+    fn library(&self) -> Result<Option<PathBuf>, Diagnostic> {
+        let dial = self.dial()?;
+        self.library.get_or_init(|| library(dial, self.adapter.as_ref(), &self.drivers)).clone()
+    }
+
     fn open(&self) -> Result<Box<dyn Connection>, EngineError> {
         if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(idle);
         }
-        let dial = self.dial().map_err(|d| {
-            let mut error = EngineError::new(ErrorKind::Connect, d.message);
-            error.hint = d.hint;
-            error
-        })?;
-        dvt_plugin_host::connect(&self.adapter, &spec(dial, &self.secrets))
+        let told = |d: Diagnostic| EngineError { hint: d.hint, ..EngineError::new(ErrorKind::Connect, d.message) };
+        let dial = self.dial().map_err(told)?;
+        let library = self.library().map_err(told)?;
+        dvt_plugin_host::connect(&self.adapter, &spec(dial, &self.secrets, library))
     }
 }
 
-/// The plan with the secrets that it names.
-pub fn spec(dial: &ConnectPlan, secrets: &BTreeMap<String, Value>) -> ConnectSpec {
+/// The file of the driver that a plan names, where it is a shared library.
+///
+/// # Errors
+/// It is not there, or not the one that was brought; a plugin whose sheet says nothing of it.
+pub fn library(dial: &ConnectPlan, adapter: &dyn Adapter, drivers: &NativeDrivers) -> Result<Option<PathBuf>, Diagnostic> {
+    if dial.driver != LIBRARY_DRIVER {
+        return Ok(None);
+    }
+    DriverSheet::of(adapter)?.map(|sheet| drivers.find(&sheet)).transpose()
+}
+
+/// The plan with the secrets that it names, and its driver's file.
+pub fn spec(dial: &ConnectPlan, secrets: &BTreeMap<String, Value>, library: Option<PathBuf>) -> ConnectSpec {
     let named = dial.secret_options.iter().filter_map(|(option, key)| {
         let value = secrets.get(key)?;
         Some((option.clone(), Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
@@ -76,6 +96,7 @@ pub fn spec(dial: &ConnectPlan, secrets: &BTreeMap<String, Value>) -> ConnectSpe
         secrets: named.collect(),
         session_setup: dial.session_setup.clone(),
         application: "dvt".to_owned(),
+        library,
     }
 }
 
@@ -84,12 +105,14 @@ impl Pool {
     pub fn new(
         targets: Vec<(Target, Arc<dyn Adapter>, BTreeMap<String, Value>)>,
         threads: Option<u32>,
+        drivers: NativeDrivers,
         cancel: Arc<Cancellation>,
         printer: Arc<Printer>,
     ) -> Self {
+        let drivers = Arc::new(drivers);
         let slots = targets.into_iter().map(|(target, adapter, secrets)| {
             let sessions = threads.unwrap_or(target.threads).max(1);
-            let slot = Slot { target, adapter, secrets, dial: OnceLock::new(), idle: Mutex::default(), sessions, given_up: AtomicBool::new(false) };
+            let slot = Slot { target, adapter, secrets, dial: OnceLock::new(), drivers: drivers.clone(), library: OnceLock::new(), idle: Mutex::default(), sessions, given_up: AtomicBool::new(false) };
             (slot.target.name.clone(), Arc::new(slot))
         });
         Self { slots: slots.collect(), reading: Mutex::default(), released: Condvar::new(), cancel, printer }
@@ -151,7 +174,7 @@ impl Pool {
     /// A session; it comes back when dropped, unless a statement failed on it.
     pub fn take(&self, target: &TargetName) -> Result<Session, Diagnostic> {
         let slot = self.slot(target)?;
-        slot.dial()?;
+        slot.library()?;
         let inner = self.open(slot).map_err(|e| explained(Some(slot.adapter.as_ref()), &e, &format!("target `{target}`")))?;
         Ok(Session { inner: Some(inner), slot: slot.clone(), broken: false })
     }

@@ -143,7 +143,8 @@ impl Project {
                 targets.push((target, adapter, output.secrets));
             }
         }
-        Ok(Pool::new(targets, self.settings.threads, cancel, printer))
+        let drivers = crate::native::NativeDrivers::of(&self.home, Some(&self.root))?;
+        Ok(Pool::new(targets, self.settings.threads, drivers, cancel, printer))
     }
 }
 

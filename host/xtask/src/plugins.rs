@@ -6,7 +6,7 @@ use std::process::Command;
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Crates of `tests/outsider` that are plugins.
-const OUTSIDERS: [&str; 4] = ["wire-postgres", "extends-sheet", "extism-sheet", "connector-nearpg"];
+const OUTSIDERS: [&str; 5] = ["adbc-postgres", "wire-postgres", "extends-sheet", "extism-sheet", "connector-nearpg"];
 
 /// Crate, folder, file name.
 const PLUGINS: [(&str, &str, &str); 6] = [

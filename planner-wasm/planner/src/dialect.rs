@@ -65,6 +65,9 @@ pub struct DialectSheet {
     /// How the product is asked how many rows a query gives; absent: it is not.
     #[serde(default)]
     pub estimate: Option<Estimate>,
+    /// The host's: which library speaks to the product.
+    #[serde(default, rename = "driver")]
+    _driver: serde::de::IgnoredAny,
     /// How profiles and relations of the product look; `dialect`, `quote` and `name_limit` are filled from above.
     #[serde(default)]
     pub profile: AdapterFacts,

@@ -4,8 +4,10 @@
 //! A plugin is a `cdylib` for wasm32-unknown-unknown; `dvt plugin pack` makes it a component with its manifest. The
 //! traits are plain Rust, so a plugin's tests run natively. `dvt plugin new` writes one to start from.
 
+pub mod driver;
 pub mod engines;
 mod export;
+pub mod fill;
 mod native_type;
 pub mod wire;
 

@@ -6,7 +6,8 @@ use super::adapter::TYPES;
 use super::{List, holds, say};
 use crate::failure::explained;
 use crate::plugins::Plugins;
-use crate::pool::spec;
+use crate::native::NativeDrivers;
+use crate::pool::{library, spec};
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
     StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
@@ -40,6 +41,8 @@ pub struct Live {
     pub profile: Option<String>,
     pub target: String,
     pub env: BTreeMap<String, String>,
+    /// For a plugin whose driver is a shared library.
+    pub drivers: NativeDrivers,
 }
 
 /// The target's keys and secrets.
@@ -123,7 +126,8 @@ pub fn check(plugins: &Plugins, name: &str, adapter: &Arc<dyn Adapter>, live: &L
         let known: Vec<String> = secrets.keys().cloned().collect();
         let plan = adapter.connect(&keys, &known).map_err(say)?;
         let schema = adapter.adapter_facts().schema_keys.iter().find_map(|k| keys.get(k)?.as_str().map(str::to_owned)).or_else(|| adapter.adapter_facts().default_schema.clone());
-        let connection = dvt_plugin_host::connect(adapter, &spec(&plan, &secrets)).map_err(|e| say(explained(Some(adapter.as_ref()), &e, "the target")))?;
+        let library = library(&plan, adapter.as_ref(), &live.drivers).map_err(say)?;
+        let connection = dvt_plugin_host::connect(adapter, &spec(&plan, &secrets, library)).map_err(|e| say(explained(Some(adapter.as_ref()), &e, "the target")))?;
         Ok((connection, schema))
     };
     let (connection, schema) = match open() {

@@ -14,12 +14,12 @@ use dvt_plugin_host::{Listed, PluginKind};
 use std::fmt;
 
 /// Permissions that a host can grant.
-const PERMISSIONS: [&str; 3] = ["net", "host:DOMAIN", "source:NAME"];
+const PERMISSIONS: [&str; 4] = ["net", "driver:PACKAGE", "host:DOMAIN", "source:NAME"];
 
 /// Whether the host lends it to a plugin of this kind.
 fn lent(kind: PluginKind, permission: &str) -> bool {
     match kind {
-        PluginKind::Adapter => permission == "net",
+        PluginKind::Adapter => permission == "net" || permission.strip_prefix("driver:").is_some_and(|package| !package.is_empty()),
         PluginKind::Compute => false,
         PluginKind::Connector => ["host:", "source:"].iter().any(|form| permission.strip_prefix(form).is_some_and(|what| !what.is_empty())),
     }

@@ -103,7 +103,7 @@ pub fn change(python: &Path, before: &[(String, String)], wanted: &Wanted, remot
     }
 }
 
-fn pip(python: &Path, words: &[&str], what: &str) -> Result<(), Diagnostic> {
+pub(super) fn pip(python: &Path, words: &[&str], what: &str) -> Result<(), Diagnostic> {
     let quiet = [&["-m", "pip", "--disable-pip-version-check", "--no-input"], words].concat();
     let output = run(python, &quiet)?;
     if output.status.success() {
@@ -119,7 +119,7 @@ fn pip(python: &Path, words: &[&str], what: &str) -> Result<(), Diagnostic> {
     Err(error)
 }
 
-fn run(python: &Path, words: &[&str]) -> Result<Output, Diagnostic> {
+pub(super) fn run(python: &Path, words: &[&str]) -> Result<Output, Diagnostic> {
     let output = Command::new(python).args(words).stdin(Stdio::null()).output();
     output.map_err(|e| failed(&format!("{} cannot be started", python.display()), &e))
 }

@@ -24,6 +24,9 @@ pub struct Lock {
     /// By coordinates.
     #[serde(default)]
     pub drivers: BTreeMap<String, LockedDriver>,
+    /// Drivers that are shared libraries, by the package that carries them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub native: BTreeMap<String, LockedNative>,
     /// Python libraries by name.
     #[serde(default)]
     pub libraries: BTreeMap<String, String>,
@@ -48,6 +51,19 @@ pub struct LockedPlugin {
 pub struct LockedDriver {
     pub file: String,
     pub sha256: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedNative {
+    pub version: String,
+    /// By the machine's system and processor: one version is another library on each.
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// What a library is made for, as lock files call it.
+pub fn machine() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 impl LockedPlugin {
@@ -109,6 +125,21 @@ impl Lock {
             return Ok(());
         }
         let message = format!("{} is not the driver that the lock file records: its sha256 is {now}, the lock file has {}", path.display(), locked.sha256);
+        Err(Diagnostic::error(Code::SyncFailed, message).hint("the file was damaged or replaced: remove it and run `dvt sync` again, or remove its entry from the lock file"))
+    }
+
+    /// The library of the version that is recorded must have the content that is recorded for this machine.
+    ///
+    /// # Errors
+    /// Another content; a file that cannot be read.
+    pub fn check_native(&self, package: &str, path: &Path) -> Result<(), Diagnostic> {
+        let Some(known) = self.native.get(package).and_then(|l| l.sha256.get(&machine())) else { return Ok(()) };
+        let bytes = std::fs::read(path).map_err(|e| failed(&format!("{} cannot be read", path.display()), &e))?;
+        let now = sha256(&bytes);
+        if now == *known {
+            return Ok(());
+        }
+        let message = format!("{} is not the driver that the lock file records: its sha256 is {now}, the lock file has {known}", path.display());
         Err(Diagnostic::error(Code::SyncFailed, message).hint("the file was damaged or replaced: remove it and run `dvt sync` again, or remove its entry from the lock file"))
     }
 

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod index;
 pub mod library;
 pub mod lock;
+pub mod native;
 pub mod ranges;
 pub mod workplace;
 

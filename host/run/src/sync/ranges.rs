@@ -45,6 +45,11 @@ fn range(value: &Value) -> Option<Range> {
     Some(Range { shown: texts.join(", "), bounds: bounds?.concat() })
 }
 
+/// A range as one text; None for what is none.
+pub fn of_text(text: &str) -> Option<Range> {
+    range(&Value::from(text))
+}
+
 /// # Errors
 /// A range that is none.
 pub fn read(project: &Map<String, Value>) -> Result<Ranges, Diagnostic> {

@@ -24,6 +24,8 @@ macro_rules! template {
 const VENDORED: &[(&str, &str)] = &[
     ("vendor/sdk/Cargo.toml", template!("sdk.toml")),
     ("vendor/sdk/src/lib.rs", include_str!("../../../../plugins/sdk/src/lib.rs")),
+    ("vendor/sdk/src/driver.rs", include_str!("../../../../plugins/sdk/src/driver.rs")),
+    ("vendor/sdk/src/fill.rs", include_str!("../../../../plugins/sdk/src/fill.rs")),
     ("vendor/sdk/src/engines.rs", include_str!("../../../../plugins/sdk/src/engines.rs")),
     ("vendor/sdk/src/export.rs", include_str!("../../../../plugins/sdk/src/export.rs")),
     ("vendor/sdk/src/native_type.rs", include_str!("../../../../plugins/sdk/src/native_type.rs")),

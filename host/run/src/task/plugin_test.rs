@@ -3,6 +3,7 @@
 use super::{FAILED, OK, Task};
 use crate::contract::{Check, Live};
 use crate::home::Home;
+use crate::native::NativeDrivers;
 use crate::plugins::Plugins;
 use crate::{contract, discover};
 use dvt_diagnostic::{Code, Diagnostic};
@@ -27,7 +28,8 @@ impl Task {
                     Some(target) => {
                         let (profiles, _) = discover::profile_files(&home).map_err(|d| vec![d])?;
                         let text = profiles.ok_or_else(|| vec![Diagnostic::error(Code::ProfileNotFound, format!("there is no {}", home.profiles.display()))])?;
-                        Some(Live { profiles: text, profile: self.settings.profile.clone(), target: target.clone(), env: self.settings.env.clone() })
+                        let drivers = NativeDrivers::of(&home, root.as_deref()).map_err(|d| vec![d])?;
+                        Some(Live { profiles: text, profile: self.settings.profile.clone(), target: target.clone(), env: self.settings.env.clone(), drivers })
                     }
                 };
                 contract::check(&plugins, &listed, live.as_ref())

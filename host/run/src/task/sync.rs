@@ -8,13 +8,13 @@ use crate::plugins::Plugins;
 use crate::project;
 use crate::sync::index::Index;
 use crate::sync::library::{self, LIBRARY, Need, Wanted};
-use crate::sync::lock::{BUNDLED, Lock, LockedDriver, LockedPlugin};
+use crate::sync::lock::{BUNDLED, Lock, LockedDriver, LockedPlugin, machine};
 use crate::sync::ranges::{self, Range, Ranges};
 use crate::sync::workplace::Workplace;
-use crate::sync::{drivers, environment, failed, fetch, index, place};
+use crate::sync::{drivers, environment, failed, fetch, index, native, place};
 use dvt_diagnostic::{Code, Diagnostic};
 use dvt_jinja::YamlStrings;
-use dvt_plugin_host::{EnginePlan, Listed, PluginKind, PluginManifest};
+use dvt_plugin_host::{DriverSheet, EnginePlan, LIBRARY_DRIVER, Listed, PluginKind, PluginManifest};
 use dvt_project::{ComputeName, ProjectInput, TargetName};
 use dvt_project::load::{Surroundings, surroundings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +72,7 @@ impl Task {
         let workplace = if request.dry_run { None } else { Some(Workplace::enter(&home.cache()).map_err(one)?) };
         let mut sync = Sync { task: self, request, root, home, input, around, ranges, lock, workplace, changes: 0, errors: Vec::new() };
         let plugins = sync.plugins(plugins);
+        sync.libraries(&plugins);
         let engines = sync.engines(&plugins);
         sync.library(&engines);
         sync.drivers(&plugins, &engines);
@@ -273,13 +274,93 @@ impl Sync<'_> {
         Ok(())
     }
 
+    /// The shared library of every target whose adapter speaks through one.
+    fn libraries(&mut self, plugins: &Plugins) {
+        let mut wanted: BTreeMap<String, DriverSheet> = BTreeMap::new();
+        let secrets = self.secrets();
+        for (name, target) in &self.around.targets {
+            let Ok(adapter) = plugins.adapter(&target.adapter) else { continue };
+            let keys = secrets.get(name).cloned().unwrap_or_default();
+            // A profile that lacks something is told when it is used.
+            let other = adapter.connect(&serde_json::Value::Object(target.keys.clone()), &keys).is_ok_and(|plan| plan.driver != LIBRARY_DRIVER);
+            if other {
+                continue;
+            }
+            match DriverSheet::of(adapter.as_ref()) {
+                // Two plugins of one library get the version that both take.
+                Ok(Some(sheet)) => match wanted.get_mut(&sheet.package) {
+                    Some(known) if known.versions != sheet.versions => known.versions = format!("{},{}", known.versions, sheet.versions),
+                    Some(_) => {}
+                    None => _ = wanted.insert(sheet.package.clone(), sheet),
+                },
+                Ok(None) => {}
+                Err(e) => self.errors.push(Diagnostic { message: format!("target `{name}`: {}", e.message), ..e }),
+            }
+        }
+        self.lock.native.retain(|package, _| wanted.contains_key(package));
+        for sheet in wanted.values() {
+            if let Err(e) = self.shared_library(sheet) {
+                self.errors.push(e);
+            }
+        }
+    }
+
+    fn shared_library(&mut self, sheet: &DriverSheet) -> Result<(), Diagnostic> {
+        let range = ranges::of_text(&sheet.versions).ok_or_else(|| crate::native::wrong_range(sheet))?;
+        let package = &sheet.package;
+        // What another machine was brought in line with counts here too.
+        let locked = self.lock.native.get(package).map(|l| l.version.clone()).filter(|v| range.holds(v));
+        let folders = crate::native::folders(&self.home);
+        let found = match &locked {
+            Some(version) => folders.iter().map(|f| crate::native::file(f, sheet, version)).find(|p| p.is_file()).map(|path| (version.clone(), path)),
+            None => crate::native::newest(&folders, sheet)?,
+        };
+        let (version, bytes) = match (found, &self.workplace) {
+            (Some((version, path)), _) => {
+                if locked.is_some() {
+                    self.lock.check_native(package, &path)?;
+                }
+                (version, std::fs::read(&path).map_err(|e| failed(&format!("{} cannot be read", path.display()), &e))?)
+            }
+            (None, None) => {
+                self.changing("Fetching", "Would fetch", &format!("driver {package} {}", locked.as_deref().unwrap_or(&sheet.versions)));
+                return Ok(());
+            }
+            (None, Some(workplace)) => {
+                let settings = &self.task.settings;
+                let python = native::python(&self.root, &self.home.writable, &settings.working_dir, self.request.python_env.as_deref(), settings.env("PATH"))?;
+                let fetched = native::fetch(sheet, locked.as_deref(), &python, workplace.folder())?;
+                let known = self.lock.native.get(package).filter(|l| l.version == fetched.version).and_then(|l| l.sha256.get(&machine()));
+                if let Some(known) = known.filter(|k| **k != fetch::sha256(&fetched.bytes)) {
+                    let message = format!("the driver {package} {} of the index is not the one that the lock file records (sha256 {known})", fetched.version);
+                    return Err(Diagnostic::error(Code::SyncFailed, message).hint("the same version must have the same content; nothing was installed"));
+                }
+                self.changing("Installing", "Would install", &format!("driver {package} {}", fetched.version));
+                place(&crate::native::file(&folders[0], sheet, &fetched.version), &fetched.bytes)?;
+                (fetched.version, fetched.bytes)
+            }
+        };
+        let entry = self.lock.native.entry(package.clone()).or_default();
+        if entry.version != version {
+            entry.sha256.clear();
+        }
+        entry.version = version;
+        entry.sha256.insert(machine(), fetch::sha256(&bytes));
+        Ok(())
+    }
+
+    /// The keys of each target that have a secret value.
+    fn secrets(&self) -> BTreeMap<TargetName, Vec<String>> {
+        let outputs = dvt_project::profile::outputs(&self.input, &self.around.profile_name, &YamlStrings::new(self.input.clone())).unwrap_or_default();
+        outputs.into_iter().map(|o| (o.target.name, o.secrets.into_keys().collect())).collect()
+    }
+
     /// A driver for every target that a connector reaches, where some compute runs outside the host.
     fn drivers(&mut self, plugins: &Plugins, engines: &[(ComputeName, EnginePlan)]) {
         let setting = |key: &str| engines.iter().find_map(|(_, plan)| plan.settings.get(key).filter(|v| !v.is_empty()).cloned());
         let mirror = setting("maven_mirror").or_else(|| self.task.settings.env(drivers::ENV_MIRROR).map(str::to_owned));
         let named: Vec<String> = engines.iter().filter_map(|(_, p)| p.settings.get("jars")).flat_map(|j| j.lines().map(str::to_owned)).collect();
-        let outputs = dvt_project::profile::outputs(&self.input, &self.around.profile_name, &YamlStrings::new(self.input.clone())).unwrap_or_default();
-        let secrets: BTreeMap<TargetName, Vec<String>> = outputs.into_iter().map(|o| (o.target.name, o.secrets.into_keys().collect())).collect();
+        let secrets = self.secrets();
         let mut wanted = BTreeMap::new();
         if !engines.is_empty() {
             for (name, target) in &self.around.targets {

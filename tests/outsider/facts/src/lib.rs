@@ -1,4 +1,4 @@
-//! What the three plugins here know of PostgreSQL: its catalog, its types, its errors.
+//! What the plugins here know of PostgreSQL: its catalog, its types, its errors.
 
 use dvt_plugin_sdk::{ConnectPlan, Failure, NativeType, Profile, Relation, literal};
 

@@ -4,7 +4,6 @@
 //! comes out is a plugin of that product. `README.md` explains the keys. What data cannot say, a connector writes as code: see
 //! `dvt_plugin_sdk::engines`.
 
-mod fill;
 mod rule;
 mod sheet;
 

@@ -2,8 +2,8 @@
 
 use dvt_plugin_sdk::engines::{Artifact, ConnectorOptions, Meaning};
 use dvt_plugin_sdk::{Failure, NativeType, Profile};
-use crate::rule::Rule;
-use crate::{fill, rule};
+use crate::rule::{self, Rule};
+use dvt_plugin_sdk::fill;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
