@@ -9,6 +9,7 @@ use crate::error::{EngineError, ErrorKind};
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryBuilder, StringArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Date32Type, Field, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// Names an Arrow extension among a field's metadata.
@@ -120,8 +121,14 @@ fn in_range(array: &ArrayRef, want: &Field) -> Result<(), EngineError> {
 
 fn uuids(array: &ArrayRef) -> StringArray {
     let one = |bytes: &[u8]| {
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+        bytes.iter().enumerate().fold(String::with_capacity(36), |mut text, (i, byte)| {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            // Into a string nothing fails.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     };
     array.as_fixed_size_binary().iter().map(|value| value.map(one)).collect()
 }

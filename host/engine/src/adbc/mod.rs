@@ -81,11 +81,10 @@ fn failure(e: &Error, otherwise: ErrorKind) -> EngineError {
         (s, _) if s.starts_with("28") => ErrorKind::Auth,
         (s, _) if s.starts_with("08") => ErrorKind::Connect,
         ("57014", _) | (_, Status::Cancelled) => ErrorKind::Cancelled,
-        ("3D000" | "3F000" | "42P01" | "42S02", _) => ErrorKind::Missing,
+        ("3D000" | "3F000" | "42P01" | "42S02", _) | ("", Status::NotFound) => ErrorKind::Missing,
         ("42703" | "42S22", _) => ErrorKind::Column,
         ("42501", _) | (_, Status::Unauthorized) => ErrorKind::Permission,
         (_, Status::Unauthenticated) => ErrorKind::Auth,
-        ("", Status::NotFound) => ErrorKind::Missing,
         ("", Status::Timeout) => ErrorKind::Connect,
         ("", Status::IO) if otherwise == ErrorKind::Statement => ErrorKind::Io,
         _ => otherwise,
@@ -346,7 +345,7 @@ fn options<'a>(named: impl Iterator<Item = (&'a String, &'a str)>) -> BTreeMap<S
         let Some((option, parameter)) = name.split_once('?') else { continue };
         let url = out.entry(option.to_owned()).or_default();
         url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str(&format!("{parameter}={}", encoded(value)));
+        url.extend([parameter, "=", &encoded(value)]);
     }
     out
 }
