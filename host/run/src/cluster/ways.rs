@@ -195,7 +195,9 @@ impl Way {
         let casts = self.connector.read_casts(&natives).map_err(|e| Diagnostic { message: format!("`{}` of target `{}`: {}", scan.relation.identifier, scan.source, e.message), ..e })?;
         let one = |(i, (column, cast)): (usize, (&NativeColumn, Option<String>))| {
             let name = quote(&column.name);
-            format!("{} as c{i}", cast.map_or(name.clone(), |by| by.replace("{}", &name)))
+            // Inside a literal: what could end one is left out.
+            let plain: String = column.name.chars().map(|c| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '?' }).collect();
+            format!("{} as c{i}", cast.map_or(name.clone(), |by| by.replace("{name}", &plain).replace("{}", &name)))
         };
         let list: Vec<String> = natives.iter().zip(casts).enumerate().map(one).collect();
         let list = if list.is_empty() { "1 as c0".to_owned() } else { list.join(", ") };
