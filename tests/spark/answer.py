@@ -16,6 +16,7 @@ def session(folder):
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.decimalOperations.allowPrecisionLoss": "false",
         "spark.sql.timestampType": "TIMESTAMP_LTZ",
+        "spark.sql.analyzer.allowSubqueryExpressionsInLambdasOrHigherOrderFunctions": "true",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",

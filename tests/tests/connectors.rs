@@ -162,7 +162,7 @@ fn told(case: &Case, registry: &Registry) -> String {
     out.push_str(&refused);
     // The first column is one of whole numbers.
     if way.splits(&scan.columns[0].native) {
-        let split = way.read(&scan, &quote, TAG, Some(&Split { column: 0, low: 1, high: 1000, parts: 4 })).unwrap();
+        let split = way.read(&scan, &quote, TAG, Some(&Split { column: 0, low: 1, high: 1000, parts: 4, snapshot: Some("00000003-0000001B-1".to_owned()) })).unwrap();
         let more: Vec<String> = split.options.iter().filter(|(k, _)| !read.options.contains_key(*k)).map(|(k, v)| format!("{k} = {v}")).collect();
         let _ = writeln!(out, "split: {}", more.join(", "));
     } else {

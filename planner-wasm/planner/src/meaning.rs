@@ -112,6 +112,18 @@ pub struct Rule {
     pub means: String,
 }
 
+/// Values with names, in an expression. Without it a text that mentions its argument twice doubles with each nesting.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Once {
+    /// One value: `{value}` the expression, `{i}` its number. Commas stand between several.
+    pub value: String,
+    /// How `text` names the value `{i}`.
+    pub name: String,
+    /// The whole: `{values}`, and `{text}`, in which they have names.
+    pub text: String,
+}
+
 /// A dialect as a compute runs it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +141,9 @@ pub struct Writes {
     /// Functions that `text` calls, and the statement that makes each in a session.
     #[serde(default)]
     pub functions: BTreeMap<String, String>,
+    /// How a text that mentions long arguments several times has each of them computed once.
+    #[serde(default)]
+    pub once: Option<Once>,
     /// Whether a backslash in a string escapes what follows it.
     #[serde(default)]
     pub backslashes: bool,

@@ -1,7 +1,7 @@
 //! Texts with `{key}`: values of the profile in their place.
 
-/// What the host puts in: the statement's label, the query that is read, the table that is written.
-const HOSTS: [&str; 3] = ["tag", "query", "table"];
+/// What the host puts in: the statement's label, the query that is read, the table that is written, the state that parts of a read see.
+const HOSTS: [&str; 4] = ["tag", "query", "table", "snapshot"];
 
 /// None when a key has no value. What is the host's stays. With `url`, values are encoded.
 pub fn fill(text: &str, value: &dyn Fn(&str) -> Option<String>, url: bool) -> Option<String> {

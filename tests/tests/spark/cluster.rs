@@ -135,6 +135,16 @@ fn spark_connect_builds_the_same_table() {
     place.model("d.sql", "{{ config(target='duck', dialect='postgres') }}\nselect s.id, f.price from {{ source('pg', 'slow') }} s join {{ source('my', 'few') }} f on f.id = s.id");
     place.dvt(&["run", "--compute", "spark", "-s", "d"]).ok();
     assert_eq!(super::rows::duckdb_rows(&place.world.path("p/duck.duckdb"), "select count(*), sum(price) from d"), [[Some("400".to_owned()), Some("160500.00".to_owned())]]);
+    // A query that stands in two places is asked of its source once.
+    place.postgres("alter system set log_statement = 'all'");
+    place.postgres("select pg_reload_conf()");
+    place.postgres("create table shop.counted (id int primary key, n int); insert into shop.counted select g, g from generate_series(1, 400) g");
+    place.model("sources.yml", "sources:\n  - {name: pg, connection: pg, schema: shop, tables: [{name: slow}, {name: counted}]}\n  - {name: my, connection: my, schema: shop, tables: [{name: few}]}\n");
+    place.model("c.sql", "{{ config(dialect='postgres') }}\nwith o as (select id, n from {{ source('pg', 'counted') }}) select a.id, b.n, f.price from o a left join {{ source('my', 'few') }} f on f.id = a.id left join o b on b.id = a.n + coalesce(f.id - f.id, 0)");
+    let from = std::fs::metadata(&place.postgres.log).unwrap().len() as usize;
+    place.dvt(&["run", "--compute", "spark", "-s", "c"]).ok();
+    assert_eq!(place.asked("counted", from).len(), 1, "{:?}", place.asked("counted", from));
+    assert_eq!(place.postgres("select count(*), sum(n), sum(price) from shop.c"), ["400 | 80200 | 160500.00"]);
     place.model("f.sql", "{{ config(dialect='postgres') }}\nselect s.id / (s.n - 7) as x from {{ source('pg', 'slow') }} s join {{ source('my', 'few') }} f on f.id = s.id");
     place.dvt(&["run", "--compute", "spark", "-s", "f"]).fails(1, &["DVT4004"]);
     assert_eq!(place.leftovers(), Vec::<String>::new());

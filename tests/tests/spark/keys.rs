@@ -6,7 +6,7 @@ use super::place::Place;
 impl Place {
     /// Statements by which Spark asked PostgreSQL for rows of `table`, from a byte of the server's log on. What asks for no
     /// row but its columns names none of them.
-    fn asked(&self, table: &str, from: usize) -> Vec<String> {
+    pub fn asked(&self, table: &str, from: usize) -> Vec<String> {
         let log = std::fs::read_to_string(&self.postgres.log).unwrap();
         let about = |line: &&str| line.contains("SELECT \"c") && !line.contains("execute fetch") && line.contains("/* dvt-") && line.contains(table);
         log[from..].lines().filter(about).map(str::to_owned).collect()
@@ -51,6 +51,17 @@ fn spark_is_told_keys_and_reads_what_is_shared_once() {
         let said = place.dvt(&["run", "--compute", "spark", "-s", name]).ok().all();
         (moved(&said, "orders"), place.asked("orders", from), said)
     };
+    // Before a run has counted them: what was expected, what came, and how many the result has.
+    let said = place.dvt(&["explain", "-s", "keyed", "--compute", "spark", "--analyze", "--output", "json"]).ok();
+    let document: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.all()));
+    let model = &document["models"][0];
+    let scan = |name: &str| model["scans"].as_array().unwrap().iter().find(|s| s["relation"].as_str().is_some_and(|r| r.contains(name))).unwrap_or_else(|| panic!("{model:#}"));
+    let (orders, customers) = (scan("orders"), scan("customers"));
+    assert_eq!((&orders["estimated"]["rows"], &orders["actual"]["rows"], &customers["actual"]["rows"], &model["rows"]), (&40000.into(), &400.into(), &10.into(), &400.into()), "{model:#}");
+    assert_eq!((&orders["waited"][0]["keys"], &model["compute"]), (&10.into(), &"spark".into()), "{model:#}");
+    assert!(model["seconds"].as_f64().is_none_or(|s| s > 0.0), "{model:#}");
+    let text = place.dvt(&["explain", "-s", "keyed", "--compute", "spark", "--analyze"]).ok().out;
+    assert!(text.contains("result: 400 rows") && text.contains("waited for id of customers: 10 keys"), "{text}");
     let (rows, asked, said) = run("keyed");
     assert_eq!((rows, asked.len()), (Some(400), 1), "{asked:?}\n{said}");
     for name in ["shared", "named"] {

@@ -20,4 +20,5 @@ mod place;
 mod progress;
 mod refused;
 mod tpch;
+mod torn;
 mod types;

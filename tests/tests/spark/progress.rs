@@ -1,7 +1,9 @@
 //! What a person sees while Spark works, and which masters are handed on as they are.
 
 use super::place::Place;
+use std::io::{Read, Write};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Runs its words on a terminal and prints what that showed.
 const TERMINAL: &str = r#"
@@ -56,7 +58,7 @@ fn spark_shows_stages_and_tasks_of_each_model_on_a_terminal() {
 
 /// No cluster is here: what the launcher is given, and what it says for want of one.
 #[test]
-fn spark_hands_the_master_yarn_on() {
+fn spark_hands_the_masters_yarn_and_k8s_on() {
     let place = slow();
     let launched = |master: &str, config: &str, environment: &[(&str, &str)]| {
         place.computes(master, config);
@@ -73,5 +75,25 @@ fn spark_hands_the_master_yarn_on() {
     // Executors far away come back to the driver by its real name.
     assert!(!line.contains("spark.driver.host="), "{line}");
     assert!(said.contains("HADOOP_CONF_DIR"), "{said}");
+    // A server of Kubernetes' interface that lets nobody in.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"pods is forbidden: nobody may","reason":"Forbidden","code":403}"#;
+        for mut caller in server.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut asked = vec![0; 65536];
+                while caller.read(&mut asked).is_ok_and(|n| n > 0) {
+                    let _ = write!(caller, "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{status}", status.len());
+                }
+            });
+        }
+    });
+    let since = Instant::now();
+    let (line, said) = launched(&format!("k8s://http://127.0.0.1:{port}"), "        spark.kubernetes.container.image: spark\n        spark.kubernetes.namespace: night\n", &[]);
+    assert!(line.contains(&format!("--conf spark.master=k8s://http://127.0.0.1:{port}")) && line.contains("--conf spark.kubernetes.namespace=night"), "{line}");
+    assert!(!line.contains("spark.driver.host="), "{line}");
+    assert!(said.contains("pods is forbidden: nobody may"), "{said}");
+    assert!(since.elapsed() < Duration::from_secs(60), "it took {:?}", since.elapsed());
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }

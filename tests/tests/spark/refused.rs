@@ -28,6 +28,10 @@ fn spark_that_cannot_start_says_why() {
     fails(&["nobody listens at", &port.to_string(), "start the master"]);
     place.computes(&format!("sc://127.0.0.1:{port}"), "");
     fails(&["nobody listens at"]);
+    for scheme in ["", "http://", "https://"] {
+        place.computes(&format!("k8s://{scheme}127.0.0.1:{port}"), "");
+        fails(&["nobody listens at", &port.to_string()]);
+    }
     // No Java, and one that is too old.
     place.computes("local[2]", "        java_home: nowhere\n");
     fails(&["there is no Java that runs at", "nowhere", "java_home"]);

@@ -266,7 +266,7 @@ fn spark_carries_every_type_or_refuses_it_by_its_column() {
             refused.push((at, table, n >= always.len()));
         }
     }
-    let mut rare: Vec<(Product, String)> = Vec::new();
+    let mut rare: Vec<(Product, &str, String)> = Vec::new();
     for (kind, (at, native, values)) in RARE.iter().enumerate() {
         for (n, value) in values.iter().enumerate() {
             let table = format!("rare_{}_{kind}_{n}", target(*at));
@@ -276,7 +276,7 @@ fn spark_carries_every_type_or_refuses_it_by_its_column() {
             if *at == Postgres {
                 model(&place, &format!("m_other_{table}"), (*at, &table), Mariadb, &["odd"]);
             }
-            rare.push((*at, table));
+            rare.push((*at, *native, table));
         }
     }
     let lists = tables.map(|list| list.iter().map(|t| format!("{{name: {t}}}")).collect::<Vec<_>>().join(", "));
@@ -320,7 +320,7 @@ fn spark_carries_every_type_or_refuses_it_by_its_column() {
                 wrong.push(format!("{compute}: the column of {table} ({}) is not named: {why}", target(*at)));
             }
         }
-        for (at, table) in &rare {
+        for (at, native, table) in &rare {
             let built = format!("m_{table}");
             if place.exists(*at, &built) {
                 let (want, got) = (place.values(*at, table, "odd", Shown::Text), place.values(*at, &built, "odd", Shown::Text));
@@ -329,6 +329,9 @@ fn spark_carries_every_type_or_refuses_it_by_its_column() {
                 }
             } else if failure(&said, &built).is_empty() {
                 wrong.push(format!("{compute}: nobody says why there is no {built}"));
+            } else if compute == "spark" && *at == Postgres && !native.contains('(') && !failure(&said, &built).contains(" in odd") && !failure(&said, &built).contains("294276") {
+                // The last years of a timestamp there are beyond the engine's own last one.
+                wrong.push(format!("{compute}: the column of {table} is not named: {}", failure(&said, &built)));
             }
             // What only PostgreSQL has.
             if place.exists(Mariadb, &format!("m_other_{table}")) {

@@ -25,6 +25,8 @@ pub const POSTGRES: &[&str] = &[
     "select c.name, avg(o.amount) as a, round(avg(o.qty), 3) as q, sum(o.amount) / count(*) as m from {o} o join {c} c on c.id = o.customer_id where o.id <> 3 group by c.name having avg(o.amount) > -1",
     // Floats.
     "select o.id, round(o.weight) as r, o.weight * 2 as w, o.weight::int as i, ceil(o.weight) as up, floor(o.weight) as down, o.weight > 1.0 as big from {o} o join {c} c on c.id = o.customer_id where o.id <> 3",
+    "select o.weight * 2 as w, count(*) as n, sum(o.weight / 4) as s, avg(o.weight + 1) as a from {o} o join {c} c on c.id = o.customer_id where o.weight - 1 < 100 group by o.weight * 2 having sum(o.weight / 4) > -1 order by o.weight * 2 desc",
+    "select o.id, rank() over (partition by o.weight * 0 order by o.weight / 4, o.id) as r, p.id as other from {o} o join {o} p on p.weight * 2 = o.weight + o.weight join {c} c on c.id = o.customer_id",
     // Text.
     "select o.id, o.status || '-' || c.name as a, concat(o.status, null, c.name, o.qty) as b, length(o.status) as l, upper(o.status) as u, trim(o.status) as t, ltrim(o.status) as lt from {o} o left join {c} c on c.id = o.customer_id",
     "select o.id, substr(o.status, 2, 3) as a, substring(o.status from 3) as b, left(o.status, 2) as x, right(o.status, 2) as y, replace(o.status, 'o', '0') as z, strpos(o.status, 'm') as p, position('e' in o.status) as q from {o} o left join {c} c on c.id = o.customer_id",

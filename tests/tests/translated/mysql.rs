@@ -1,6 +1,6 @@
 //! Expressions in MySQL's words, and what becomes of them.
 
-use super::expressions::Fate::{self, Refused, Same, SparkRefuses, Stops};
+use super::expressions::Fate::{self, Fails, Refused, Same, SparkRefuses, Stops};
 
 pub const MARIADB_EXPRESSIONS: &[(&str, Fate)] = &[
     // The digits of decimals.
@@ -120,6 +120,17 @@ pub const MARIADB_EXPRESSIONS: &[(&str, Fate)] = &[
     ("cast(o.amount as decimal(38,28)) / 3", Refused),
     ("o.weight / 4", Same),
     ("o.weight / 0", Same),
+    ("o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight", Same),
+    ("o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight", Fails),
+    ("(o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight) / (0.00000000000000000001 * cast(0.125 as double))", Fails),
+    ("o.weight / nullif(o.weight, 0)", Same),
+    ("o.weight * (select max(points) from {c}) + (select min(points) from {c})", Same),
+    ("case when o.id < 3 then o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight * o.weight end", Same),
+    ("o.weight + 1 - 2 * o.weight + 3 / (o.weight + 0.5) + 4 - o.weight * 5 + 6 + o.weight - 7 + o.weight * o.weight * 8", Same),
+    ("(select sum(p * p * p * p * k * k * k) from (select k, k * k * k * k as p from (select cast(10000000000000000 as double) as k union all select cast(10000000000000000 as double)) t) s)", Same),
+    ("(select sum(p * p * p * p * k * k * k * 10000) from (select k, k * k * k * k as p from (select cast(10000000000000000 as double) as k union all select cast(10000000000000000 as double)) t) s)", Stops),
+    ("(select avg(p * p * p * p * k * k * k * 10000) from (select k, k * k * k * k as p from (select cast(10000000000000000 as double) as k union all select cast(10000000000000000 as double)) t) s)", Stops),
+    ("(select max(p * p * p * p * k * k * k * 10000 + p * p * p * p * k * k * k * 9000) from (select k, k * k * k * k as p from (select cast(10000000000000000 as double) as k union all select cast(10000000000000000 as double)) t) s)", Fails),
     ("abs(o.qty)", Same),
     ("1.5 + 2", Same),
     ("1.10 * 2.05", Same),

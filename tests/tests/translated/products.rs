@@ -69,8 +69,7 @@ impl Planner {
         })?;
         let mut text = plan.residual.unwrap().sql;
         for scan in &plan.scans {
-            let at = text.find(&scan.name).unwrap();
-            text.replace_range(at..at + scan.name.len(), &scan.relation.identifier);
+            text = text.replace(&scan.name, &scan.relation.identifier);
         }
         Ok(text)
     }

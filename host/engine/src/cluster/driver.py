@@ -196,10 +196,17 @@ class Job:
 
     def keep_what_is_read_twice(self, reads):
         """A query that Spark puts in several places would be asked of its source in each, at different moments."""
-        plan = self.frame._jdf.queryExecution().optimizedPlan().toString()
+        plan = self.optimised()
         for one in reads:
             if not one["aliases"] and plan.count(") %s) [numPartitions=" % one["name"]) > 1:
                 self.keep(self.views[one["name"]])
+
+    def optimised(self):
+        """The plan of the query as text, none of it cut off."""
+        if not self.session.remote:
+            return self.frame._jdf.queryExecution().optimizedPlan().toString()
+        # A server says it among others.
+        return self.frame._explain_string(extended=True).split("== Optimized Logical Plan ==")[-1].split("== Physical Plan ==")[0]
 
     def close(self):
         for frame in self.kept:
@@ -212,8 +219,7 @@ class Job:
         for one in order["reads"]:
             self.read(one)
         self.frame = self.spark.sql(order["sql"])
-        if not self.session.remote:
-            self.keep_what_is_read_twice(order["reads"])
+        self.keep_what_is_read_twice(order["reads"])
         fields = self.frame.schema.fields
         return [{"name": f.name, "type": f.dataType.simpleString()} for f in fields]
 

@@ -66,7 +66,7 @@ pub fn engine<'a>(project: &'a Project, databases: &'a Databases, compute: &'a C
     };
     let plugin = project.compute_plugin(compute)?;
     let run: String = project.invocation().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    Ok(Some(Engine { project, databases, compute, plan, plugin, transfer, cluster: databases.clusters.of(compute), label: format!("dvt-{run}"), node: label.to_owned() }))
+    Ok(Some(Engine { project, databases, compute, plan, plugin, transfer, cluster: databases.clusters.of(compute), label: format!("dvt-{run}"), node: label.to_owned(), states: Mutex::default() }))
 }
 
 /// What can be said of a compute outside the host without starting it; None of one inside.
@@ -114,6 +114,21 @@ pub struct Engine<'a> {
     cluster: Arc<Cluster>,
     label: String,
     node: String,
+    /// Sessions that keep the state which parts of a read see, by scan.
+    states: Mutex<BTreeMap<String, State>>,
+}
+
+/// A transaction whose state other sessions see. It has read no table, so that nothing waits for it.
+struct State {
+    session: Box<dyn dvt_engine::Connection>,
+    end: String,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // A session that cannot is not used again.
+        let _ = self.session.execute(&self.end);
+    }
 }
 
 impl Engine<'_> {
@@ -223,7 +238,24 @@ impl Engine<'_> {
         let batch = rows.batches.iter().find(|b| b.num_rows() > 0)?;
         let bound = |i: usize| cell(batch.column(i), 0).and_then(|t| t.parse::<i64>().ok());
         let (low, high) = (bound(0)?, bound(1)?);
-        (high > low).then_some(Split { column, low, high, parts })
+        let snapshot = match way.snapshot() {
+            Some(words) if high > low => Some(self.state(scan, words)?),
+            _ => None,
+        };
+        (high > low).then_some(Split { column, low, high, parts, snapshot })
+    }
+
+    /// Opens a transaction for a scan and names its state. None where the server gives none: the scan is then read in one statement.
+    fn state(&self, scan: &RemoteScan, [begin, name, end]: [&str; 3]) -> Option<String> {
+        let mut session = self.databases.pool.connect(&scan.source).ok()?;
+        session.execute(begin).ok()?;
+        let mut state = State { session, end: end.to_owned() };
+        let rows = state.session.query(name, None).ok()?;
+        let named = rows.batches.iter().find(|b| b.num_rows() > 0).and_then(|b| cell(b.column(0), 0))?;
+        // It goes into a literal of statements.
+        let plain = !named.is_empty() && named.chars().all(|c| c.is_ascii_alphanumeric() || "-_:.".contains(c));
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(scan.name.clone(), state);
+        plain.then_some(named)
     }
 }
 

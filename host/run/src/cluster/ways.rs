@@ -129,9 +129,13 @@ fn way(project: &Project, pool: &Pool, target: &TargetName, places: &[PathBuf], 
 /// In an option of reads: the query. In one of writes: the table's name without quotes. Where there is none, `dbtable` has it.
 const QUERY: &str = "{query}";
 const TABLE: &str = "{table}";
+/// In an option of reads in parts: the state that all of them see. Reads in one part go without the option.
+const SNAPSHOT: &str = "{snapshot}";
 /// Settings for the host, not for the engine.
 const OWN: &str = "dvt.";
 const LEAST: &str = "dvt.least";
+/// A query that names the state which a session sees, and what stands before and behind it.
+const STATE: [&str; 3] = ["dvt.snapshot.begin", "dvt.snapshot", "dvt.snapshot.end"];
 
 impl Way {
     /// What the connector says of a profile; no driver is looked for.
@@ -165,6 +169,16 @@ impl Way {
         (numbers(version) < numbers(least)).then(|| format!("its connector needs an engine of version {least} or newer, this one is {version}"))
     }
 
+    /// How parts of a read see one state: what begins a transaction, what names its state, what ends it. None where they cannot.
+    pub fn snapshot(&self) -> Option<[&str; 3]> {
+        let words = STATE.map(|key| self.options.engine_settings.get(key).map(String::as_str));
+        let taken = self.options.common.values().chain(self.options.reading.values()).any(|v| v.contains(SNAPSHOT));
+        match words {
+            [Some(begin), Some(name), Some(end)] if taken => Some([begin, name, end]),
+            _ => None,
+        }
+    }
+
     fn options(&self, own: &BTreeMap<String, String>, tag: &str) -> BTreeMap<String, String> {
         let public = self.options.common.iter().chain(own).map(|(k, v)| (k.clone(), v.replace("{tag}", tag)));
         let mut all: BTreeMap<String, String> = public.collect();
@@ -181,7 +195,9 @@ impl Way {
         let casts = self.connector.read_casts(&natives).map_err(|e| Diagnostic { message: format!("`{}` of target `{}`: {}", scan.relation.identifier, scan.source, e.message), ..e })?;
         let one = |(i, (column, cast)): (usize, (&NativeColumn, Option<String>))| {
             let name = quote(&column.name);
-            format!("{} as c{i}", cast.map_or(name.clone(), |by| by.replace("{}", &name)))
+            // Inside a literal: what could end one is left out.
+            let plain: String = column.name.chars().map(|c| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '?' }).collect();
+            format!("{} as c{i}", cast.map_or(name.clone(), |by| by.replace("{name}", &plain).replace("{}", &name)))
         };
         let list: Vec<String> = natives.iter().zip(casts).enumerate().map(one).collect();
         let list = if list.is_empty() { "1 as c0".to_owned() } else { list.join(", ") };
@@ -189,6 +205,10 @@ impl Way {
         let query = format!("select /* {tag} */ {list} from ({}\n) dvt_q", scan.sql);
         if !put(&mut options, QUERY, &query) {
             options.insert("dbtable".to_owned(), format!("({query}) {}", scan.name));
+        }
+        match split.and_then(|s| s.snapshot.as_deref()) {
+            Some(snapshot) => drop(put(&mut options, SNAPSHOT, snapshot)),
+            None => options.retain(|_, value| !value.contains(SNAPSHOT)),
         }
         if let Some(split) = split {
             for (key, value) in [("partitionColumn", format!("c{}", split.column)), ("lowerBound", split.low.to_string()), ("upperBound", split.high.to_string()), ("numPartitions", split.parts.to_string())] {
@@ -242,4 +262,6 @@ pub struct Split {
     pub low: i64,
     pub high: i64,
     pub parts: u32,
+    /// The name of the state that the parts see; None where the product has none.
+    pub snapshot: Option<String>,
 }

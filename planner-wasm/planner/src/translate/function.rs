@@ -3,13 +3,16 @@
 use super::kind::{Form, Kind, MOST_DIGITS, as_decimal, quotient};
 use super::scope::Scope;
 use super::{Said, Translator};
-use crate::meaning::Rule;
+use crate::meaning::{Once, Rule};
 use crate::types::CanonicalType;
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Visit, WindowFrame,
     WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
+
+/// Letters of an argument that may stand several times in a text.
+const SHORT: usize = 400;
 
 /// What stands in and behind a call beside its arguments.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +85,11 @@ impl Translator<'_> {
             let of = computed.ok_or_else(|| self.refuse(at, format!("`{name}` with more digits than are computed alike")))?;
             sql = sql.replace("{shift}", &format!("1{:0>1$}", "", usize::from(of.shift))).replace("{unit}", &format!("0.{:0>1$}", 1, usize::from(of.scale)));
         }
+        let once = self.once(&sql, &args);
+        let values = once.map(|o| (o, std::mem::take(&mut args)));
+        if let Some((once, values)) = &values {
+            args = values.iter().enumerate().map(|(i, a)| Said { sql: once.name.replace("{i}", &i.to_string()), ..a.clone() }).collect();
+        }
         // Behind marks first, so that nothing in an argument is taken for a hole.
         for i in 0..args.len() {
             sql = sql.replace(&format!("{{{i}}}"), &format!("\u{1}{i}\u{1}"));
@@ -99,7 +107,23 @@ impl Translator<'_> {
                 (_, number) => out.push_str(number.parse().ok().and_then(|n: usize| args.get(n)).map_or("", |a| a.sql.as_str())),
             }
         }
+        if let Some((once, values)) = values {
+            let values = values.iter().enumerate().map(|(i, a)| once.value.replace("{i}", &i.to_string()).replace("{value}", &a.sql));
+            let values = values.collect::<Vec<_>>().join(", ");
+            // The part behind the values first: nothing in them is taken for a hole.
+            out = once.text.split("{values}").map(|part| part.replace("{text}", &out)).collect::<Vec<_>>().join(&values);
+        }
         Ok(Said::new(out, kind))
+    }
+
+    /// How the compute computes arguments once, where `template` would write long ones several times.
+    fn once(&self, template: &str, args: &[Said]) -> Option<&Once> {
+        // A subquery that stands twice may be asked twice.
+        let long = |sql: &str| sql.len() > SHORT || sql.contains("(SELECT ");
+        let many = |(i, a): (usize, &Said)| long(&a.sql) && template.matches(&format!("{{{i}}}")).count() > 1;
+        // What stands in an aggregate is of other rows than what stands around it.
+        let aggregate = ["{distinct}", "{order}", "{over}", "{ordered}"].iter().any(|hole| template.contains(hole));
+        self.writes.once.as_ref().filter(|_| !aggregate && args.iter().enumerate().any(many))
     }
 
     /// A decimal that becomes a double, as the dialect makes one of it: many digits are rounded once.

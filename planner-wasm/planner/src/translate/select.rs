@@ -20,6 +20,8 @@ use std::ops::ControlFlow;
 pub(super) struct Chosen<'a> {
     pub rows: Rows,
     pub scope: Scope<'a>,
+    /// The select list as it is written.
+    items: Vec<String>,
     distinct: bool,
     /// Whether its rows are each made of several, and not compared afterwards.
     pub grouped: bool,
@@ -63,7 +65,7 @@ impl Translator<'_> {
         let from = if from.is_empty() { self.writes.nowhere.clone() } else { format!(" FROM {}", from.join(", ")) };
         let sql = format!("SELECT {distinct}{}{from}{filter}{groups}{having}", items.join(", "));
         let grouped = select.distinct.is_none() && (!groups.is_empty() || self.aggregates(select));
-        Ok(Chosen { rows: Rows { sql, columns }, scope, distinct: select.distinct.is_some(), grouped })
+        Ok(Chosen { rows: Rows { sql, columns }, scope, items, distinct: select.distinct.is_some(), grouped })
     }
 
     /// Everything that a SELECT may have and this does not know.
@@ -365,7 +367,10 @@ impl Translator<'_> {
                 Some(place) => ((place + 1).to_string(), chosen.rows.columns[place].kind.unwrap_or(Kind::Null)),
                 None => {
                     let said: Said = self.value(&key.expr, &chosen.scope)?;
-                    (said.sql, said.kind)
+                    // An expression that is long is not known again above groups by every compute.
+                    let listed = |(item, c): (&String, &Column)| self.writes.once.is_some() && said.sql.contains('(') && *item == format!("{} AS {}", said.sql, self.quote(&c.name));
+                    let place = (chosen.items.len() == chosen.rows.columns.len()).then(|| chosen.items.iter().zip(&chosen.rows.columns).position(listed)).flatten();
+                    (place.map_or(said.sql, |place| (place + 1).to_string()), said.kind)
                 }
             };
             self.sortable(&key.expr, kind, matters || chosen.distinct)?;

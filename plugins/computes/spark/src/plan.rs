@@ -7,7 +7,7 @@ use serde_json::Value;
 const OWN: [&str; 10] = ["version", "master", "python", "java_home", "jars", "maven_mirror", "exchange", "transfer", "partitions", "fast_start"];
 
 /// Settings that a person may not change: with another value results would differ from other computes, silently.
-const FIXED: [(&str, &str); 10] = [
+const FIXED: [(&str, &str); 11] = [
     // Overflow, division by zero and bad casts are errors in both lines of versions.
     ("spark.sql.ansi.enabled", "true"),
     ("spark.sql.session.timeZone", "UTC"),
@@ -19,6 +19,8 @@ const FIXED: [(&str, &str); 10] = [
     ("spark.speculation", "false"),
     // Else sums and products of long decimals lose digits without a word.
     ("spark.sql.decimalOperations.allowPrecisionLoss", "false"),
+    // Arguments of `transform` are computed before its body: a subquery among them is as anywhere else. 3.5 does not ask.
+    ("spark.sql.analyzer.allowSubqueryExpressionsInLambdasOrHigherOrderFunctions", "true"),
     ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
     ("spark.sql.parquet.datetimeRebaseModeInWrite", "CORRECTED"),
     ("spark.sql.parquet.datetimeRebaseModeInRead", "CORRECTED"),

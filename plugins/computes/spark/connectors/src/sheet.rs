@@ -26,8 +26,8 @@ pub struct Sheet {
     /// Values of keys that the profile leaves out.
     #[serde(default)]
     defaults: BTreeMap<String, String>,
-    /// Options of reads and of writes. One whose `{key}` the profile lacks is left out; `{tag}`, `{query}` and `{table}` are the
-    /// host's.
+    /// Options of reads and of writes. One whose `{key}` the profile lacks is left out; `{tag}`, `{query}`, `{table}` and
+    /// `{snapshot}` are the host's.
     #[serde(default)]
     common: BTreeMap<String, String>,
     #[serde(default)]
@@ -37,7 +37,7 @@ pub struct Sheet {
     /// Option to profile key.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
-    /// Settings of the whole session.
+    /// Settings of the whole session, and with `dvt.` before them those for the host.
     #[serde(default)]
     settings: BTreeMap<String, String>,
     /// Options that hold when a key of the profile has one of some values.
