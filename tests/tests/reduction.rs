@@ -166,12 +166,13 @@ fn nodes_of_one_run_that_ask_alike_read_once_and_none_takes_what_was_read_before
     world.write("shop/models/tests.yml", tests);
     let mut answers = Vec::new();
     for threads in ["1", "4"] {
-        world.dvt("shop", &["run", "-s", "named", "shouted", "narrow", "hooked", "later", "--threads", threads]).ok();
+        let said = world.dvt("shop", &["run", "-s", "named", "shouted", "narrow", "hooked", "later", "--threads", threads]).ok().all();
         let orders = moved(&world, "orders");
-        assert_eq!(orders["named"].into_iter().chain(orders["shouted"]).collect::<Vec<_>>(), [5000], "{threads} threads: {orders:?}");
-        assert_eq!((orders["hooked"], orders["later"]), (Some(5000), Some(5000)), "{threads} threads");
-        // With several threads the one that needs less may have begun first.
-        assert!(threads == "4" || orders["narrow"].is_none(), "{orders:?}");
+        let read = |names: &[&str]| names.iter().filter_map(|n| orders[*n]).collect::<Vec<u64>>();
+        assert_eq!(read(&["hooked", "later"]), [5000, 5000], "{threads} threads: {said}");
+        // With several threads one that needs less may have begun first.
+        let most = if threads == "1" { 1 } else { 2 };
+        assert!((1..=most).contains(&read(&["named", "shouted", "narrow"]).len()), "{threads} threads: {orders:?} {said}");
         answers.push(["named", "shouted", "hooked", "later", "narrow"].map(|t| rows(&world, t).unwrap()));
     }
     assert_eq!(answers[0], answers[1]);

@@ -430,8 +430,10 @@ impl One<'_> {
     fn claim(&self) -> Claim<'_> {
         let Some(sharing) = &self.context.sharing else { return Claim::Own };
         let scan = &self.plan.scans[self.read.scans[0]];
+        // A compute that needs some rows only ends the read; kept rows are all.
+        let some = self.plan.residual.as_ref().is_some_and(|r| r.sql.to_lowercase().contains("limit"));
         match self.read.reductions.as_slice() {
-            [] => sharing.claim(scan, &self.read.sql, &|| self.context.cancel.is_cancelled() || self.reading.is_cancelled()),
+            [] if !some => sharing.claim(scan, &self.read.sql, &|| self.context.cancel.is_cancelled() || self.reading.is_cancelled()),
             _ => sharing.kept(scan, &self.read.sql),
         }
     }

@@ -6,11 +6,12 @@
 //!    too.
 //! 2. Never of a relation on the node's own target, and never by a node with hooks before it: its own statements may write
 //!    what it reads.
-//! 3. The source and what is read from it, under which conditions, are the same, and no read waits for keys that another
-//!    one's rows are kept of. Each column that the taker needs is among the kept ones, of the same type.
+//! 3. The source and what is read from it, under which conditions, are the same, and the kept read waited
+//!    for no keys. Each column that the taker needs is among the kept ones, of the same type.
 //! 4. The read came to its end. One that failed or grew too large is nobody's but its own.
 //!
-//! So it never moves more. A read is kept only while another node of the run that could take it is ready or runs, and no
+//! So a run moves less, but for what a keeper's compute would have left unread (of an inner join whose other side is empty); a
+//! query with a LIMIT never keeps. A read is kept only while another node of the run that could take it is ready or runs, and no
 //! more than [`KEPT`] bytes of one read, [`ALL`] of all. The keeper holds its rows back until it has all of them, so that who
 //! waits for them waits for the source alone, never for another node's compute or landing.
 
