@@ -101,8 +101,12 @@ fn reduction(number: usize, scan: &RemoteScan, among: &Among, tables: &[Table], 
     })
 }
 
+/// A computed column has no type of the product's own to name.
 fn array(of: &KeyArray, column: &ColumnSchema, quoted: &str) -> Option<KeyLiteral> {
     let element = of.elements.get(&column.canonical?.family())?.clone();
+    if column.native.is_empty() && of.sql.contains("{type}") {
+        return None;
+    }
     let sql = of.sql.replace("{type}", &column.native).replace("{column}", quoted);
     Some(KeyLiteral { sql, element, from: of.from, most: of.most, bytes: of.bytes })
 }
