@@ -158,7 +158,7 @@ impl Default for Keys {
 pub struct KeyArray {
     /// The condition: `{column}`, its type in the product's words `{type}`, and `{keys}`, the elements between commas.
     pub sql: String,
-    /// The element around a value's plain text `{}`; values of other families are listed. A text's `"` comes as `\"`.
+    /// The element around a value's plain text `{}`; values of other families are listed, and any with a `"`.
     pub elements: BTreeMap<Family, String>,
     /// Fewer values are listed.
     pub from: u64,

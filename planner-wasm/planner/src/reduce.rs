@@ -284,17 +284,17 @@ enum Key {
 
 /// What a scan is asked when it waited for `keys`: their plain texts, each once, without NULL. `worth`: how many are
 /// worth it. None when the condition is not, or cannot be said.
-pub fn condition<'k>(reduction: &Reduction, keys: impl ExactSizeIterator<Item = &'k str>, worth: Option<u64>) -> Option<String> {
+pub fn condition<'k>(reduction: &Reduction, keys: impl ExactSizeIterator<Item = &'k str> + Clone, worth: Option<u64>) -> Option<String> {
     let count = keys.len() as u64;
     if count > reduction.most() || worth.is_some_and(|w| count > w) {
         return None;
     }
-    let array = reduction.array.as_ref().filter(|a| count >= a.from && count <= a.most);
+    // A quote would need a backslash before it, which a session may read as it likes.
+    let array = reduction.array.as_ref().filter(|a| count >= a.from && count <= a.most && !keys.clone().any(|k| k.contains('"')));
     let (around, separator, most) = array.map_or((&reduction.literal, ", ", reduction.bytes), |a| (&a.element, ",", a.bytes));
     let (mut list, mut told) = (String::new(), 0);
     for key in keys {
         let text = match said(key, reduction.canonical) {
-            Key::Literal(text) if array.is_some() => text.replace('"', "\\\""),
             Key::Literal(text) => text,
             Key::Nothing => continue,
             Key::Unsaid => return None,
