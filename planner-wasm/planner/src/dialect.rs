@@ -53,6 +53,9 @@ pub struct DialectSheet {
     /// The type that a sum of whole numbers has, where a model's text runs as it is; absent: as `meaning` says.
     #[serde(default)]
     pub sum_of_whole: Option<String>,
+    /// How it computes decimals; absent: only their columns are summed up there.
+    #[serde(default)]
+    pub exact: Option<Exact>,
     /// What its constructs mean; absent: models in it are not translated.
     #[serde(default)]
     pub meaning: Option<Meaning>,
@@ -104,6 +107,20 @@ impl DialectSheet {
 /// Where a sheet is silent: short enough for any product known.
 fn usual_name_limit() -> usize {
     63
+}
+
+/// `+`, `-`, `*` and sums of decimals that lose no digit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exact {
+    /// Digits that a number in a sum may have. A sum has more.
+    pub digits: u16,
+    /// Those behind the point.
+    pub scale: u16,
+    /// The type of an average of whole numbers and decimals, if it is made of their sum and count, in whichever order the
+    /// rows come; absent: averages are not asked for in its own words.
+    #[serde(default)]
+    pub average: Option<CanonicalType>,
 }
 
 /// When `column op literal` of a family may run at the product.

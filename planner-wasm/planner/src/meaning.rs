@@ -81,6 +81,24 @@ pub struct Meaning {
     pub types: BTreeMap<String, String>,
     #[serde(default)]
     pub rule: Vec<Rule>,
+    /// How an average of whole numbers and decimals is made of their sum and count; absent: it is not known.
+    #[serde(default)]
+    pub average: Option<Average>,
+}
+
+/// An average, from what a source has summed up and counted, in the dialect's own words.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Average {
+    /// `{sum}`, a decimal of 38 digits, and `{count}`; `{precision}` and `{scale}`: the digits of what is averaged, and `more`.
+    pub text: String,
+    /// Digits behind the point that it has more than what is averaged.
+    #[serde(default)]
+    pub more: u8,
+    /// Whether the text has its value only where it stands alone in a list: inside an expression an average has digits that a
+    /// list rounds.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// What one function, operator or cast means for arguments of some types.

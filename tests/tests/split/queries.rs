@@ -3,6 +3,17 @@
 
 /// For models of every dialect; all of them are DuckDB's.
 pub const QUERIES: &[&str] = &[
+    "select t.k, t.net, t.gross, c.id from (select order_id as k, sum(price * (1 - 0.05)) as net, sum(price * pieces) as gross from {lines} group by order_id) t join {customers} c on c.id = t.k",
+    "select t.status, t.paid, t.n, t.late, t.total, t.o from (select status, sum(case when customer_id = 1 then amount else 0 end) as paid, sum(case when id in (1, 2) then 1 else 0 end) as n, count(case when ordered >= date '2024-01-01' then 1 end) as late, sum(coalesce(amount, 0)) as total, sum(case when customer_id > 1 then amount end) as o from {orders} group by status) t left join {customers} c on c.name = t.status",
+    "select t.*, c.id as c from (select customer_id as k, coalesce(sum(amount), 0) as total, count(*) * 100 + count(amount) as many, case when max(amount) > 10 then 'high' when max(amount) is null then 'none' else 'low' end as kind from {orders} group by customer_id) t left join {customers} c on c.id = t.k",
+    "select c.id, t.n from {customers} c join (select customer_id, count(*) as n from {orders} group by customer_id having sum(amount) > 2 * count(*) and count(*) > 0) t on t.customer_id = c.id",
+    "select t.order_id, t.r, c.id from (select order_id, sum(price * pieces - 1) + count(*) as r from {lines} where pieces > 0 group by order_id) t left join {customers} c on c.id = t.order_id",
+    "select order_id, sum(price) + count(line) as s from {lines} group by order_id order by s desc, order_id limit 3",
+    "select t.order_id, t.mean, t.m, c.id from (select order_id, avg(qty) as mean, avg(price) * 2 as m from {items} group by order_id) t left join {customers} c on c.id = t.order_id",
+    "select t.order_id, t.mean, t.m, t.f from (select order_id, avg(pieces) as mean, sum(price) / count(*) as m, count(*) filter (where pieces > 1) as f from {lines} group by order_id) t left join {customers} c on c.id = t.order_id",
+    "select c.id, t.m from {customers} c join (select customer_id, avg(amount) as m from {orders} group by customer_id having avg(amount) > 1) t on t.customer_id = c.id",
+    "select t.o, t.c from (select order_id as o, sum(price * price * 0.01) as c from {lines} where price < 1000 group by order_id) t join {customers} c on c.id = t.o",
+    "select t.status, t.s, t.n from (select status, sum(amount) filter (where customer_id = 1) as s, min(ordered) filter (where amount > 0) as n from {orders} group by status) t left join {items} i on i.sku = t.status",
     "select o.id, c.name from {orders} o join {customers} c on o.customer_id = c.id where o.status = 'complete' and c.active = true",
     "select o.id, c.id from {orders} o left join {customers} c on o.customer_id = c.id where c.id is null",
     "select o.id, c.id from {orders} o left join {customers} c on o.customer_id = c.id and c.country = 'US' and o.status = 'complete'",
@@ -123,6 +134,12 @@ pub fn own(dialect: &str) -> &'static [&'static str] {
 }
 
 const POSTGRES: &[&str] = &[
+    "select c.id, t.mean, t.whole, t.r from {customers} c join (select customer_id, avg(amount) as mean, round(avg(id), 2) as whole, round(sum(amount) / count(*), 3) as r from {orders} where id between -100 and 100 group by customer_id) t on t.customer_id = c.id",
+    "select t.order_id, t.a, t.b, t.v from (select order_id, avg(pieces) as a, avg(price * pieces) as b, sum(price * price * price) as v from {lines} where price < 100000 group by order_id) t left join {customers} c on c.id = t.order_id",
+    "select t.mean, c.id from (select avg(amount) as mean from {orders} where id > 100 and id < 200) t cross join {customers} c",
+    "select c.id, t.m from {customers} c join (select customer_id, avg(amount) as m from {orders} group by customer_id having avg(amount) > 1 and count(*) > 1) t on t.customer_id = c.id",
+    "select c.id, t.s from {customers} c join (select customer_id, sum(case when status = 'complete' then amount else 0 end) as s from {orders} group by customer_id) t on t.customer_id = c.id",
+    "select c.id, round(t.s / 3, 4) as third from {customers} c join (select customer_id, sum(case when status = 'complete' then amount else 0.00 end) as s from {orders} group by customer_id) t on t.customer_id = c.id",
     "select distinct on (o.customer_id) o.customer_id, o.id, c.name from {orders} o left join {customers} c on c.id = o.customer_id order by o.customer_id, o.id desc, c.name, o.ordered",
     "select o.id::text as t, o.amount::int as a, c.name from {orders} o join {customers} c on c.id = o.customer_id where o.id between 1 and 8 and o.amount < 1000",
     "select c.name, count(*) filter (where o.amount > 0) as p, sum(o.amount) as s, count(distinct o.status) as d, max(o.ordered) as m from {orders} o join {customers} c on c.id = o.customer_id group by c.name having count(o.id) > 1",
@@ -151,6 +168,11 @@ const POSTGRES: &[&str] = &[
 ];
 
 const MYSQL: &[&str] = &[
+    "select c.id, t.mean, t.whole from {customers} c join (select customer_id, avg(amount) as mean, avg(id) as whole from {orders} where id < 1000 group by customer_id) t on t.customer_id = c.id",
+    "select c.id, t.twice, t.half from {customers} c join (select customer_id, avg(amount) * 2 as twice, sum(amount) / 2 as half from {orders} group by customer_id) t on t.customer_id = c.id",
+    "select t.order_id, t.a, t.b, t.v from (select order_id, avg(pieces) as a, avg(price * pieces) as b, sum(price * price * 0.5) as v from {lines} where price < 100000 group by order_id) t left join {customers} c on c.id = t.order_id",
+    "select c.id, t.m from {customers} c join (select customer_id, count(*) as m from {orders} group by customer_id having m > 1 and sum(amount) / count(*) > 1) t on t.customer_id = c.id",
+    "select avg(price) as m, count(*) as n from {lines} where pieces > 0 order by m limit 3",
     "select `o`.`id`, c.`name` from {orders} `o` join {customers} c on c.id = o.customer_id where o.status = \"complete\"",
     "select o.id, ifnull(c.name, 'none') as n, o.customer_id <=> c.id as e from {orders} o left join {customers} c on c.id = o.customer_id",
     "select o.id from {orders} o join {customers} c on c.id = o.customer_id where o.note = 'N'",
@@ -191,6 +213,8 @@ const MYSQL: &[&str] = &[
 ];
 
 const SQLITE: &[&str] = &[
+    "select t.k, t.n, t.m, c.id from (select customer_id as k, count(*) + 1 as n, avg(id) as m from {orders} where id < 100 group by customer_id) t left join {customers} c on c.id = t.k",
+    "select t.k, t.a, c.id from (select order_id as k, sum(case when pieces > 1 then 1 else 0 end) * 2 as a from {lines} group by order_id) t left join {customers} c on c.id = t.k",
     "select o.id, c.name from {orders} o join {customers} c on c.id == o.customer_id where o.status == 'complete'",
     "select o.id, o.customer_id is c.id as e, o.status is not null as s from {orders} o left join {customers} c on c.id = o.customer_id",
     "select o.id from {orders} o join {customers} c on c.id = o.customer_id where o.note = 'N'",

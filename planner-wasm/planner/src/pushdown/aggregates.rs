@@ -5,14 +5,20 @@
 //!    model does (never doubles, text of a loose collation, or cells that carry a type of their own). No ROLLUP, CUBE or
 //!    GROUPING SETS. DISTINCT: every column is such a key.
 //! 2. Every other column is count(*), count(c), count(DISTINCT c) of such a key, min or max of a column that the source
-//!    orders exactly (text not), or a sum of exact numbers:
+//!    orders exactly (text not), or a sum of exact numbers ([`super::number`]), which count takes too:
 //!    - of decimals: a decimal of 38 digits in every dialect that has them;
 //!    - of whole numbers: carried as a decimal of 38 digits, which holds any, and then of the type that the model's
 //!      dialect gives it. The source's sheet says how, if its sums do not overflow.
-//!    The model's dialect says what the aggregate means for the type. No FILTER or order inside. Averages stay: as doubles their last digit depends on how a product divides, as decimals
-//!    their number of digits does. Each has an alias: dialects differ in how they call them.
-//! 3. HAVING: on keys as WHERE; on an aggregate, compared with a literal of its type.
+//!    The model's dialect says what the aggregate means for the type. No order inside; FILTER is a CASE around what is
+//!    taken, if its condition is told `exact`, whole.
+//! 3. An average of exact numbers: the source sums up and counts, and the average is made of both at home, as the model's
+//!    sheet says it; or in its own words, where the model's text runs as it is in the very product that the source is, and
+//!    its sheet says that the order of rows is nothing to it.
+//! 4. HAVING: on keys as WHERE; on an aggregate, compared with a literal of its type. What is left of it is asked at home.
+//! 5. Any other expression over these is computed at home ([`super::lists`]). Each has an alias: dialects differ in how they call them.
 
+use super::lists::{Groups, Home};
+use super::number;
 use super::predicate::{comparison, conjuncts, read};
 use super::remote::{Around, Out, Rel, Remote};
 use super::verdict::{Rule, Verdict};
@@ -21,6 +27,7 @@ use crate::catalog::{Collation, ColumnSchema};
 use crate::dialect::DialectSheet;
 use crate::ir::PushClass;
 use crate::types::{CanonicalType, Family};
+use dvt_project::TargetName;
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Select, SelectItem, Value};
 
 /// Clause 1, for one key.
@@ -63,95 +70,108 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
         return None;
     }
     let source = remote.source(&rel.target)?;
-    let schema = |e: &Expr| {
-        let (item, c) = around.relations.resolve(column(e)?, None)?;
-        around.outs.get(item)?.get(c)
-    };
-    let mut keys: Vec<(usize, &Out)> = Vec::new();
-    for (i, item) in select.projection.iter().enumerate() {
-        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return None };
-        let mut out = match expr {
-            Expr::Function(f) => aggregate(remote, f, &schema, source)?,
-            _ => {
-                let key = schema(expr)?;
-                if !remote.rules.legal(Verdict::ExactKey, exact_key(&key.schema, source) && key.cast.is_none()) || key.schema.canonical.is_none() {
-                    return None;
-                }
-                keys.push((i, key));
-                key.clone()
-            }
-        };
-        out.schema.name = remote.named(select, select.projection.len(), i).unwrap_or_default();
-        rel.columns.push(out);
-    }
+    let legal = |key: &Out| remote.rules.legal(Verdict::ExactKey, exact_key(&key.schema, source) && key.cast.is_none());
     // Every column of the list that is no aggregate is a key; a key need not be in the list.
+    let listed = |item: &'q SelectItem| match item {
+        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
+        _ => None,
+    };
+    let list = select.projection.iter().map(listed).collect::<Option<Vec<_>>>()?;
     let mut by: Vec<&Out> = Vec::new();
     match &select.group_by {
-        GroupByExpr::All(more) if more.is_empty() => by.extend(keys.iter().map(|k| k.1)),
+        GroupByExpr::All(more) if more.is_empty() => by.extend(list.iter().filter_map(|e| around.here(e))),
         GroupByExpr::Expressions(groups, more) if more.is_empty() => {
             for group in groups {
                 let expr = match group {
                     Expr::Value(v) => match &v.value {
-                        Value::Number(n, false) => match select.projection.get(n.parse::<usize>().ok()?.checked_sub(1)?)? {
-                            SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => e,
-                            _ => return None,
-                        },
+                        Value::Number(n, false) => list.get(n.parse::<usize>().ok()?.checked_sub(1)?)?,
                         _ => return None,
                     },
                     other => other,
                 };
-                let key = schema(expr)?;
-                if !remote.rules.legal(Verdict::ExactKey, exact_key(&key.schema, source) && key.cast.is_none()) {
-                    return None;
-                }
-                by.push(key);
+                by.push(around.here(expr)?);
             }
         }
         _ => return None,
     }
-    if keys.iter().any(|(_, k)| by.iter().all(|b| b.sql != k.sql)) {
+    if !by.iter().all(|key| legal(key)) {
         return None;
+    }
+    let mut groups = Groups::new(remote, source, around, &by);
+    let mut whole = Vec::new();
+    for (i, expr) in list.iter().enumerate() {
+        let name = remote.named(select, list.len(), i).unwrap_or_default();
+        if column(expr).is_some() {
+            let key = around.here(expr).filter(|k| by.iter().any(|b| b.sql == k.sql) && k.schema.canonical.is_some())?;
+            whole.push(groups.listed(key.clone(), name));
+        } else if let Some(Made::Whole(out)) = groups.aggregate(expr) {
+            whole.push(groups.listed(out, name));
+        } else {
+            whole.push(None);
+        }
+    }
+    let mut home = Vec::new();
+    for (i, (expr, whole)) in list.iter().zip(&whole).enumerate() {
+        let text = match whole {
+            Some(at) => groups.text(*at),
+            None => groups.computed(expr, true)?,
+        };
+        home.push((text, remote.named(select, list.len(), i).unwrap_or_default()));
     }
     if !by.is_empty() {
         let list: Vec<&str> = by.iter().map(|k| k.sql.as_str()).collect();
         rel.tail = format!(" GROUP BY {}", list.join(", "));
     }
-    let mut having = Vec::new();
+    let (mut having, mut after) = (Vec::new(), Vec::new());
     for conjunct in select.having.iter().flat_map(conjuncts) {
-        let told = asked_of_groups(remote, conjunct, select, &rel, &schema, &by, around)?;
-        having.push(told);
+        match asked_of_groups(remote, conjunct, select, &groups, &rel.target, &by, around) {
+            Some(told) => having.push(told),
+            None => after.push(groups.condition(conjunct, select)?),
+        }
     }
     if !having.is_empty() {
         rel.tail += " HAVING ";
         rel.tail += &having.join(" AND ");
     }
+    let rounded = groups.rounded;
+    rel.columns = groups.columns;
     rel.used.extend(by.iter().map(|k| (*k).clone()));
     rel.bound = bound(&rel, &by);
-    let places: Option<Vec<usize>> = by.iter().map(|b| keys.iter().find(|(_, k)| k.sql == b.sql).map(|k| k.0)).collect();
+    let places: Option<Vec<usize>> = by.iter().map(|b| rel.columns.iter().position(|c| c.sql == b.sql)).collect();
     rel.unique = places.into_iter().collect();
+    if !after.is_empty() || whole.contains(&None) {
+        rel.home = Some(Home { list: home, asked: after, rounded });
+    }
     (rel.done, rel.pays, rel.wide) = (true, true, false);
     Some(rel)
 }
 
-/// Clause 3.
-fn asked_of_groups<'c>(
+/// Clause 4.
+fn asked_of_groups(
     remote: &Remote<'_>,
     expr: &Expr,
     select: &Select,
-    rel: &Rel<'_>,
-    schema: &dyn Fn(&Expr) -> Option<&'c Out>,
+    groups: &Groups<'_>,
+    target: &TargetName,
     keys: &[&Out],
     around: &Around<'_>,
 ) -> Option<String> {
-    let source = remote.source(&rel.target)?;
+    let source = remote.source(target)?;
+    let whole = |e: &Expr| match groups.aggregate(e) {
+        Some(Made::Whole(out)) => Some(out),
+        _ => None,
+    };
     // An aggregate, or what the list calls one.
     let value = |e: &Expr| match e {
-        Expr::Function(f) => aggregate(remote, f, schema, source),
+        Expr::Function(_) => whole(e),
         Expr::Identifier(name) => {
             let taken = around.relations.items.iter().any(|i| i.columns.as_ref().is_none_or(|c| c.list.iter().any(|c| c.name.eq_ignore_ascii_case(&name.value))));
-            let alias = |i: &&SelectItem| matches!(i, SelectItem::ExprWithAlias { alias, expr: Expr::Function(_) } if alias.value.eq_ignore_ascii_case(&name.value));
-            let place = select.projection.iter().position(|i| alias(&i)).filter(|_| !taken)?;
-            rel.columns.get(place).cloned()
+            let mut named = select.projection.iter().filter_map(|i| match i {
+                SelectItem::ExprWithAlias { alias, expr } if alias.value.eq_ignore_ascii_case(&name.value) => Some(expr),
+                _ => None,
+            });
+            let expr = named.next().filter(|e| !taken && matches!(e, Expr::Function(_)))?;
+            whole(expr)
         }
         _ => None,
     };
@@ -174,43 +194,81 @@ fn asked_of_groups<'c>(
     remote.rules.legal(Verdict::LimitExact, class == PushClass::Exact).then_some(sql)
 }
 
-/// Clause 2.
-fn aggregate<'c>(remote: &Remote<'_>, f: &Function, schema: &dyn Fn(&Expr) -> Option<&'c Out>, source: &DialectSheet) -> Option<Out> {
+/// An aggregate in the source's words.
+pub enum Made {
+    Whole(Out),
+    /// What an average of such numbers is made of.
+    Average { sum: Out, count: Out, of: CanonicalType },
+}
+
+/// Clauses 2 and 3.
+pub fn aggregate(remote: &Remote<'_>, f: &Function, around: &Around<'_>, source: &DialectSheet) -> Option<Made> {
     let FunctionArguments::List(list) = &f.args else { return None };
     let once = match list.duplicate_treatment {
         None | Some(DuplicateTreatment::All) => false,
         Some(DuplicateTreatment::Distinct) => true,
     };
-    let bare = f.over.is_none() && f.filter.is_none() && f.null_treatment.is_none() && f.within_group.is_empty() && list.clauses.is_empty();
+    let bare = f.over.is_none() && f.null_treatment.is_none() && f.within_group.is_empty() && list.clauses.is_empty() && matches!(f.parameters, FunctionArguments::None);
     let [FunctionArg::Unnamed(arg)] = list.args.as_slice() else { return None };
+    let filter = match &f.filter {
+        None => None,
+        Some(filter) => Some(number::condition(remote, filter, around, source)?),
+    };
     let name = f.name.to_string().to_lowercase();
-    let mut cast = None;
-    if !meant(remote, &name, arg, schema) {
+    let column = match arg {
+        FunctionArgExpr::Expr(e) => around.here(e),
+        _ => None,
+    };
+    let taken = |sql: &str| filter.as_ref().map_or_else(|| sql.to_owned(), |told| format!("CASE WHEN {told} THEN {sql} END"));
+    let legal = |judged: bool| remote.rules.legal(Verdict::ExactAggregate, bare && judged);
+    let whole = |sql: String, kind: CanonicalType, cast: Option<String>, collation: Collation| {
+        let out = made(sql, kind);
+        Made::Whole(Out { cast, schema: ColumnSchema { collation, ..out.schema }, ..out })
+    };
+    if let ("count", FunctionArgExpr::Wildcard) = (name.as_str(), arg) {
+        let sql = filter.as_ref().map_or_else(|| "count(*)".to_owned(), |told| format!("count(CASE WHEN {told} THEN 1 END)"));
+        return (meant(remote, "count:*", None) && legal(!once)).then(|| whole(sql, CanonicalType::Int(64), None, Collation::Unknown));
+    }
+    let FunctionArgExpr::Expr(expr) = arg else { return None };
+    if let ("count" | "min" | "max", Some(column)) = (name.as_str(), column) {
+        let kind = column.schema.canonical?;
+        let exact = source.comparison(&column.schema, "<").is_ok_and(|(c, class)| class == PushClass::Exact && c.unless.is_none()) && kind.family() != Family::Text;
+        let (of, collation) = (taken(&column.sql), column.schema.collation);
+        let (sql, kind, judged) = match name.as_str() {
+            "count" if once => (format!("count(DISTINCT {of})"), CanonicalType::Int(64), exact_key(&column.schema, source)),
+            "count" => (format!("count({of})"), CanonicalType::Int(64), true),
+            _ => (format!("{name}({of})"), kind, exact),
+        };
+        return (meant(remote, &name, column.schema.canonical) && column.cast.is_none() && legal(judged)).then(|| whole(sql, kind, None, collation));
+    }
+    let number = number::number(remote, expr, around, source)?;
+    let (kind, of) = (number.kind?, taken(&number.sql));
+    if once || !meant(remote, &name, Some(kind)) || !legal(true) {
         return None;
     }
-    let (sql, canonical, legal) = match (name.as_str(), arg) {
-        ("count", FunctionArgExpr::Wildcard) => ("count(*)".to_owned(), CanonicalType::Int(64), !once),
-        ("count" | "min" | "max" | "sum", FunctionArgExpr::Expr(e)) => {
-            let column = schema(e)?;
-            let kind = column.schema.canonical?;
-            let exact = source.comparison(&column.schema, "<").is_ok_and(|(c, class)| class == PushClass::Exact && c.unless.is_none()) && kind.family() != Family::Text;
-            let plain = format!("{name}({})", column.sql);
-            let (sql, canonical, legal) = match (name.as_str(), kind) {
-                ("count", _) if once => (format!("count(DISTINCT {})", column.sql), CanonicalType::Int(64), exact_key(&column.schema, source)),
-                ("count", _) => (plain, CanonicalType::Int(64), true),
-                ("sum", CanonicalType::Decimal(_, scale)) => (plain, CanonicalType::Decimal(38, scale), exact && !once),
-                ("sum", CanonicalType::Int(_) | CanonicalType::UInt(_)) => {
-                    cast = total(remote, kind)?;
-                    (source.whole_sum.as_ref()?.replace("{}", &column.sql), CanonicalType::Decimal(38, 0), exact && !once)
-                }
-                ("sum", _) => (plain, kind, false),
-                _ => (plain, kind, exact),
-            };
-            (sql, canonical, legal && column.cast.is_none())
-        }
-        _ => return None,
+    let summed = || match kind {
+        CanonicalType::Decimal(_, scale) => Some((format!("sum({of})"), CanonicalType::Decimal(38, scale))),
+        _ => Some((source.whole_sum.as_ref()?.replace("{}", &of), CanonicalType::Decimal(38, 0))),
     };
-    remote.rules.legal(Verdict::ExactAggregate, bare && legal).then(|| Out { cast, ..made(sql, canonical) })
+    let collation = if number.free { Collation::Loose } else { Collation::Unknown };
+    match name.as_str() {
+        "count" => Some(whole(format!("count({of})"), CanonicalType::Int(64), None, Collation::Unknown)),
+        "sum" => {
+            let (sql, total_kind) = summed()?;
+            let cast = if matches!(kind, CanonicalType::Decimal(..)) { None } else { total(remote, kind)? };
+            Some(whole(sql, total_kind, cast, collation))
+        }
+        "avg" if remote.verbatim() => {
+            let kind = source.exact.as_ref()?.average.filter(|_| source.name == remote.sheet.name && !number.free)?;
+            Some(whole(format!("avg({of})"), kind, None, Collation::Unknown))
+        }
+        "avg" => {
+            let (sql, total_kind) = summed().filter(|_| !number.free)?;
+            let count = made(format!("count({of})"), CanonicalType::Int(64));
+            Some(Made::Average { sum: made(sql, total_kind), count, of: kind })
+        }
+        _ => None,
+    }
 }
 
 /// A column that is computed.
@@ -219,34 +277,25 @@ pub fn made(sql: String, kind: CanonicalType) -> Out {
     Out { sql, schema, leaf: None, cast: None }
 }
 
-/// Whether the compute runs the model's own text.
-fn verbatim(remote: &Remote<'_>) -> bool {
-    remote.request.dialect == remote.request.compute_dialect
-}
-
-fn takes(arg: &str, text: &str, kind: CanonicalType) -> bool {
+/// Whether a rule's argument takes values of a type; of decimals such as have no digits of their own.
+pub fn takes(arg: &str, text: &str, kind: CanonicalType) -> bool {
     let family = format!("{:?}", kind.family()).to_lowercase();
     let number = matches!(kind.family(), Family::Integer | Family::Decimal | Family::Float);
-    arg.split('|').any(|a| a == "any" || a == text || a == family || (a == "number" && number))
+    let decimal = kind.family() == Family::Decimal;
+    arg.split('|').any(|a| a == "any" || a == text || a == family || (a == "number" && number) || (a == "fixed" && decimal))
 }
 
 /// Whether the model's dialect says what the aggregate means; one that runs as it is says all.
-fn meant<'c>(remote: &Remote<'_>, name: &str, arg: &FunctionArgExpr, schema: &dyn Fn(&Expr) -> Option<&'c Out>) -> bool {
-    let Some(meaning) = remote.sheet.meaning.as_ref().filter(|_| !verbatim(remote)) else { return true };
-    let mut rules = meaning.rule.iter();
-    match arg {
-        FunctionArgExpr::Expr(e) => schema(e).and_then(|c| c.schema.canonical).is_some_and(|kind| {
-            let text = kind.to_string();
-            rules.any(|r| r.name.iter().any(|n| n == name) && r.args.first().is_some_and(|a| takes(a, &text, kind)))
-        }),
-        _ => rules.any(|r| r.name.iter().any(|n| n == "count:*")),
-    }
+fn meant(remote: &Remote<'_>, name: &str, kind: Option<CanonicalType>) -> bool {
+    let Some(meaning) = remote.sheet.meaning.as_ref().filter(|_| !remote.verbatim()) else { return true };
+    let of = |arg: Option<&String>| kind.is_none_or(|kind| arg.is_some_and(|a| takes(a, &kind.to_string(), kind)));
+    meaning.rule.iter().any(|r| r.name.iter().any(|n| n == name) && of(r.args.first()))
 }
 
 /// The type of the model's sum of whole numbers, to which a decimal of 38 digits is cast; None: it is that decimal.
 #[expect(clippy::option_option, reason = "the outer one: whether it is known")]
 fn total(remote: &Remote<'_>, kind: CanonicalType) -> Option<Option<String>> {
-    if let (true, Some(name)) = (verbatim(remote), &remote.sheet.sum_of_whole) {
+    if let (true, Some(name)) = (remote.verbatim(), &remote.sheet.sum_of_whole) {
         return Some(Some(name.clone()));
     }
     let meaning = remote.sheet.meaning.as_ref()?;

@@ -154,7 +154,7 @@ pub fn told<'q>(remote: &Remote<'_>, query: &'q Query, mut rel: Rel<'q>, env: &E
     let Some(LimitClause::LimitOffset { limit: Some(limit), offset, limit_by }) = &query.limit_clause else { return None };
     let rows = number(limit)?;
     let skipped = offset.as_ref().map_or(Some(0), |o| number(&o.value))?;
-    if !remote.rules.on(Rule::Limit) || !remote.rules.on(Rule::Subtrees) || !limit_by.is_empty() {
+    if !remote.rules.on(Rule::Limit) || !remote.rules.on(Rule::Subtrees) || !limit_by.is_empty() || rel.home.is_some() {
         return None;
     }
     // Beside DISTINCT only what is listed may be sorted by, and where NULL stands is not.

@@ -6,15 +6,17 @@
 //! 1. The part can be told as a whole ([`super::remote`]), or its relations joined ([`super::joins`]).
 //! 2. Its columns have names of their own and types that can be carried.
 //! 3. A CTE that it takes in is read nowhere else: it would be read twice.
-//! 4. An ORDER BY of the whole text is the compute's.
+//! 4. An ORDER BY of the whole text is the compute's. It, and a LIMIT that the source is not told, stay behind a SELECT that
+//!    groups, if they name columns of its list or count them, so that they mean what stands there now.
 //! 5. It pays: see [`super::guard`].
 
 use super::ctes::Readers;
 use super::guard::narrow;
 use super::joins;
+use super::lists::Home;
 use super::remote::{Env, Out, Rel, Remote};
 use super::verdict::{Rules, Verdict};
-use crate::bind::Binder;
+use crate::bind::{Binder, column};
 use crate::catalog::{Catalog, ColumnSchema, RelationSchema};
 use crate::edit::{Edit, apply};
 use crate::ir::Kept;
@@ -23,7 +25,7 @@ use crate::{PlanRequest, RelationUse, parse};
 use dvt_diagnostic::{Code, Diagnostic, LineIndex};
 use dvt_project::{RelationName, RelationRef, TargetName};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
-use sqlparser::ast::{Cte, Expr, Query, Select, SetExpr, TableFactor};
+use sqlparser::ast::{Cte, Expr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::collections::BTreeMap;
@@ -129,6 +131,16 @@ impl Search<'_> {
                 return;
             }
         }
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && cut_by_name(query, select)
+        {
+            self.remote.fresh();
+            let rel = self.remote.body(&query.body, &inner).filter(|rel| rel.done && !(query.order_by.is_some() && rel.home.as_ref().is_some_and(|h| h.rounded)));
+            let body = rel.and_then(|rel| self.part(rel, place(self.remote, &select.select_token), outermost, true));
+            if self.add(body) {
+                return;
+            }
+        }
         if let SetExpr::Select(select) = query.body.as_ref() {
             self.group(select, Some(query), &inner);
         }
@@ -201,7 +213,11 @@ impl Search<'_> {
         let source = remote.source(&rel.target)?;
         let at = start..end(remote, self.tokens, start, open, arm)?;
         let name = format!("dvt_part_{}", self.number + self.found.len());
-        let text = if rel.columns.iter().all(|c| c.cast.is_none()) { format!("select * from {name}") } else { format!("select {} from {name}", casts(remote, &rel.columns)) };
+        let text = match &rel.home {
+            Some(home) => made_at_home(remote, home, &name)?,
+            None if rel.columns.iter().all(|c| c.cast.is_none()) => format!("select * from {name}"),
+            None => format!("select {} from {name}", casts(remote, &rel.columns)),
+        };
         let words = vec![(format!("SELECT * FROM {name}"), "…".to_owned())];
         let mut edits = dead(remote, &rel.ctes, &at)?;
         edits.push(Edit::new(remote.request.sql, at, text));
@@ -218,6 +234,38 @@ fn casts(remote: &Remote<'_>, columns: &[Out]) -> String {
         c.cast.as_ref().map_or_else(|| name.clone(), |kind| format!("cast({name} as {kind}) as {name}"))
     };
     columns.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// What is made of a source's groups; each column has a name of its own.
+fn made_at_home(remote: &Remote<'_>, home: &Home, part: &str) -> Option<String> {
+    let named = home.list.iter().enumerate().all(|(i, (_, name))| !name.is_empty() && home.list[..i].iter().all(|(_, other)| !other.eq_ignore_ascii_case(name)));
+    let list: Vec<String> = home.list.iter().map(|(text, name)| format!("{text} as {}", remote.sheet.quote(name))).collect();
+    let asked = if home.asked.is_empty() { String::new() } else { format!(" where {}", home.asked.join(" and ")) };
+    named.then(|| format!("select {} from {part}{asked}", list.join(", ")))
+}
+
+/// Whether what stands behind a SELECT reads its rows by the names or places of its list alone.
+fn cut_by_name(query: &Query, select: &Select) -> bool {
+    let named = |key: &Expr| match key {
+        Expr::Value(v) => matches!(v.value, Value::Number(..)),
+        Expr::Identifier(name) => {
+            let called = |item: &SelectItem| match item {
+                SelectItem::ExprWithAlias { alias, .. } => alias.value.eq_ignore_ascii_case(&name.value),
+                SelectItem::UnnamedExpr(e) => column(e).and_then(|c| c.last()).is_some_and(|c| c.value.eq_ignore_ascii_case(&name.value)),
+                _ => false,
+            };
+            select.projection.iter().filter(|i| called(i)).count() == 1
+        }
+        _ => false,
+    };
+    let ordered = match &query.order_by {
+        None => query.limit_clause.is_some(),
+        Some(order) => match &order.kind {
+            OrderByKind::Expressions(keys) => order.interpolate.is_none() && keys.iter().all(|k| k.with_fill.is_none() && named(&k.expr)),
+            OrderByKind::All(_) => false,
+        },
+    };
+    ordered && query.fetch.is_none() && query.locks.is_empty() && query.for_clause.is_none() && query.pipe_operators.is_empty()
 }
 
 /// Rows of the tables that bound an answer.

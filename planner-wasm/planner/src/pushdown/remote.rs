@@ -12,13 +12,15 @@
 //! 5. Groups, aggregates and HAVING: see [`super::aggregates`]. DISTINCT: every column is an exact key.
 //! 6. UNION, and where the source has them INTERSECT and EXCEPT, by position, of equal types; where rows are compared, all columns are exact keys.
 //! 7. LIMIT counts rows whose order the source has (see [`super::limit`]), or that have none.
-//! 8. Lists are columns and aggregates. Any other expression is computed at home, and keeps what is above it there.
+//! 8. Lists are columns and aggregates. An expression over aggregates is computed at home of what the source groups, any
+//!    other with its rows; both keep what is above them there.
 //!
 //! Whether it pays is asked in [`super::guard`].
 
 use super::aggregates;
 use super::equalities;
 use super::limit;
+use super::lists::Home;
 use super::predicate::{comparison, conjuncts, read};
 use super::source::Emitter;
 use super::verdict::{Rule, Rules, Verdict};
@@ -72,6 +74,8 @@ pub struct Rel<'q> {
     pub pays: bool,
     /// Its rows may be wider than those of the tables that bound it.
     pub wide: bool,
+    /// What is made of its columns at home. Nothing at the source can read it then.
+    pub home: Option<Home>,
 }
 
 impl Rel<'_> {
@@ -136,6 +140,11 @@ pub struct Around<'x> {
 }
 
 impl Around<'_> {
+    /// The column of a relation here that an expression is.
+    pub fn here(&self, expr: &Expr) -> Option<&Out> {
+        let (item, at) = self.relations.resolve(column(expr)?, self.within)?;
+        self.outs.get(item)?.get(at)
+    }
     /// The column that an expression is; one of the SELECT around only if none here can be meant.
     fn find(&self, expr: &Expr) -> Option<&Out> {
         let name = column(expr)?;
@@ -185,6 +194,11 @@ impl<'a> Remote<'a> {
         self.next.set(0);
     }
 
+    /// Whether the compute runs the model's own text.
+    pub fn verbatim(&self) -> bool {
+        self.request.dialect == self.request.compute_dialect
+    }
+
     fn alias(&self) -> String {
         let n = self.next.get();
         self.next.set(n + 1);
@@ -222,6 +236,9 @@ impl<'a> Remote<'a> {
             SetExpr::Query(query) => self.query(query, env),
             SetExpr::SetOperation { left, right, op, set_quantifier } if self.rules.on(Rule::Subtrees) => {
                 let (l, r) = (self.body(left, env)?, self.body(right, env)?);
+                if l.home.is_some() || r.home.is_some() {
+                    return None;
+                }
                 self.both(l, r, *op, *set_quantifier)
             }
             _ => None,
@@ -320,6 +337,7 @@ impl<'a> Remote<'a> {
                     ctes: Vec::new(),
                     pays: false,
                     wide: false,
+                    home: None,
                 })
             }
             Source::Cte { number, .. } => {
@@ -328,14 +346,14 @@ impl<'a> Remote<'a> {
                 if !self.rules.legal(Verdict::NotMaterialized, cte.materialized.is_none()) || self.failed.borrow().contains(&key) {
                     return None;
                 }
-                let Some(mut rel) = self.query(&cte.query, &env.before(*number)) else {
+                let Some(mut rel) = self.query(&cte.query, &env.before(*number)).filter(|r| r.home.is_none()) else {
                     self.failed.borrow_mut().insert(key);
                     return None;
                 };
                 rel.ctes.push(cte);
                 Some(rel)
             }
-            Source::Derived(query) => self.query(query, env),
+            Source::Derived(query) => self.query(query, env).filter(|r| r.home.is_none()),
             Source::Unknown => None,
         }
     }
@@ -468,7 +486,7 @@ impl<'a> Remote<'a> {
             }
             Expr::InSubquery { expr, subquery, negated } if self.rules.on(Rule::Subtrees) => {
                 let tested = around.find(expr)?;
-                let mut inner = self.query(subquery, env)?;
+                let mut inner = self.query(subquery, env).filter(|r| r.home.is_none())?;
                 if inner.done {
                     inner = self.closed(inner)?;
                 }

@@ -118,6 +118,10 @@ pub enum Verdict {
     ExactKey,
     /// Aggregates: the function gives the model's value and type.
     ExactAggregate,
+    /// Aggregates: a number that a source computes keeps all its digits.
+    EveryDigit,
+    /// Aggregates: what is computed at home of groups is no aggregate itself.
+    GroupValues,
     /// Keys: the relation that gives them stands in every row.
     Standing,
     /// Keys: a column has no values but those of one scan.
@@ -153,7 +157,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 46] = [
         Self::NullRejecting,
         Self::OnSide,
         Self::BareName,
@@ -182,6 +186,8 @@ impl Verdict {
         Self::OneTarget,
         Self::ExactKey,
         Self::ExactAggregate,
+        Self::EveryDigit,
+        Self::GroupValues,
         Self::Standing,
         Self::AllValues,
         Self::KeyType,

@@ -21,6 +21,7 @@ use crate::ir::Residual;
 use crate::residual::Table;
 use crate::types::CanonicalType;
 use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
+pub use kind::as_decimal;
 use kind::{Form, Kind};
 use scope::Scope;
 pub use scope::folded;
