@@ -173,8 +173,14 @@ impl Deeper {
                 "postgres" => "round(avg({}), 3)",
                 _ => "sum({})",
             };
-            list.push(match (self.random.below(5), of.kind) {
+            let test = self.condition(&scope, 1);
+            list.push(match (self.random.below(9), of.kind) {
                 (0, _) => ("count(*)".to_owned(), "int64"),
+                (5, "decimal(15;2)") if !self.is("sqlite") => (format!("sum(case when {test} then {name} else {} end)", self.random.pick(&["0", "0.00", "null", "-1.50"])), "total"),
+                (6, "decimal(15;2)") if !self.is("sqlite") => (format!("sum({name} * {} - 1)", self.random.pick(&["(1 - 0.25)", "2", "-0.5", "coalesce(1.50, 0)"])), "total"),
+                (7, "decimal(15;2)") if !self.is("sqlite") => (format!("coalesce(sum({name}), {}) * count(*) - 1", self.random.pick(&["0", "0.00"])), "total"),
+                (8, _) => (format!("count(case when {test} then 1 end) {} count(*)", self.random.pick(&["+", "-", "*"])), "int64"),
+                (5, _) => (format!("case when count(*) > 1 then 0 else count({name}) end"), "int64"),
                 (1, kind) if kind != "text~" => (format!("count(distinct {name})"), "int64"),
                 (2, "decimal(15;2)") if !self.is("sqlite") => (format!("sum({name})"), "total"),
                 (3, "decimal(15;2)") if !self.is("sqlite") => (mean.replace("{}", name), "total"),
@@ -187,6 +193,7 @@ impl Deeper {
         let having = match self.random.below(4) {
             0 if !keys.is_empty() => format!(" having {}", self.condition(&keys, 1)),
             1 => " having count(*) > 1".to_owned(),
+            2 if self.one_in(2) => " having count(*) * 2 > 3 and min(1) = 1".to_owned(),
             _ => String::new(),
         };
         let filter = if self.one_in(3) { String::new() } else { format!(" where {}", self.condition(&scope, depth)) };

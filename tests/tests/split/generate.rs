@@ -242,8 +242,15 @@ impl Generator {
         for _ in 0..=self.random.below(2) {
             let of = self.random.pick(scope).clone();
             let n = list.len();
-            let (sql, kind) = match (self.random.below(4), of.kind) {
+            let test = if self.rich { self.predicate(scope, 1, false) } else { String::new() };
+            let (sql, kind) = match (self.random.below(if self.rich { 10 } else { 4 }), of.kind) {
                 (0, _) => ("count(*)".to_owned(), "int64"),
+                (4, "decimal(15;2)") => (format!("sum(case when {test} then {} else 0 end)", of.name), "total"),
+                (5, "decimal(15;2)") => (format!("sum({} * (1 - 0.05))", of.name), "total"),
+                (6, "decimal(15;2)") => (format!("coalesce(sum({0}) filter (where {test}), 0) + count({0})", of.name), "total"),
+                (4 | 7, _) => (format!("count(case when {test} then 1 end) * 2 + count(*)"), "int64"),
+                (8, "int64" | "int32" | "decimal(15;2)") => (format!("avg({})", of.name), "float64"),
+                (9, "int64" | "int32" | "decimal(15;2)") => (format!("count({0}) / (count(*) + 1)", of.name), "float64"),
                 (1, _) => (format!("count({})", of.name), "int64"),
                 (2, "decimal(15;2)") => (format!("sum({})", of.name), "total"),
                 (_, "float64") => (format!("count(distinct {})", of.name), "int64"),
@@ -267,6 +274,7 @@ impl Generator {
             4 | 5 => {
                 let of = self.random.pick(scope).clone();
                 match of.kind {
+                    "decimal(15;2)" if self.random.one_in(2) => format!(" having sum({0}) / count(*) > 1 or min({0}) is null", of.name),
                     "decimal(15;2)" => format!(" having sum({}) > 1", of.name),
                     "float64" | "bool" => format!(" having count(distinct {}) < 3", of.name),
                     kind => format!(" having max({}) {} {}", of.name, self.random.pick(&[">", "<=", "<>", "="]), self.literal(kind)),
