@@ -121,6 +121,7 @@ impl Database {
             collation: match c.collation {
                 Collation::Binary => "binary",
                 Collation::Loose => "loose",
+                Collation::Zeros => "zeros",
                 Collation::Unknown => "unknown",
             }
             .to_owned(),

@@ -13,6 +13,8 @@ pub enum Collation {
     Binary,
     /// Equal values may differ in bytes (case, accents, trailing blanks): `=` keeps more, `<>` keeps less.
     Loose,
+    /// Of decimals: all have the digits of their type, but zeros may have fewer. (`Loose` ones may have any.)
+    Zeros,
     #[default]
     Unknown,
 }

@@ -107,7 +107,7 @@ pub struct Average {
 pub struct Rule {
     /// `lower`, `+`, `cast`, `extract:year`, `date_trunc:month`, `trim:both`.
     pub name: Vec<String>,
-    /// One an argument: families or types with `|` between, `fixed` (a decimal whose values all have the digits of its type), `any`, `number`, `equal` (equal only with equal bytes),
+    /// One an argument: families or types with `|` between, `fixed` (a decimal whose values all have the digits of its type), `zeros` (one of which only zeros may have fewer), `any`, `number`, `equal` (equal only with equal bytes),
     /// `ordered` (of one order everywhere), `natural`, `count`, `nonzero` and `finite` (a whole number in the text: of
     /// 1 or more, of 0 or more, other than 0, of which 10,000 is a multiple), `rest` (a decimal with more digits than its query gives out), `open` (one of which only those and the next are known), `string` and `nonempty` (a string in the text);
     /// `...` behind the last: any number of them. A string before them in the call stands behind the name, with `:`.

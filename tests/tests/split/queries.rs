@@ -134,6 +134,9 @@ pub fn own(dialect: &str) -> &'static [&'static str] {
 }
 
 const POSTGRES: &[&str] = &[
+    "select c.id, t.share, t.mean, t.other from {customers} c join (select customer_id, 100.00 * sum(case when status = 'complete' then amount else 0 end) / nullif(sum(amount), 0) as share, coalesce(sum(amount), 0) / count(*) as mean, coalesce(sum(amount) filter (where status = 'none'), 0) / 7 as other from {orders} where amount is null or amount between -1000 and 1000 group by customer_id) t on t.customer_id = c.id",
+    "select c.id, sum(coalesce(o.amount, 0)) / 7 as a, sum(case when o.id > 2 then o.amount else 0 end) * 1.5 / 3 as b, avg(case when o.id < 100 then o.amount else 0 end) as d, 1000 / nullif(max(coalesce(o.amount, 0)), 0) as e from {orders} o join {customers} c on c.id = o.customer_id where o.amount is null or o.amount between -1000 and 1000 group by c.id",
+    "select o.id, coalesce(o.amount, 0) / 3 as a, (coalesce(o.amount, 0) + 1.00) / 3 as b, (coalesce(o.amount, 0) - coalesce(c.credit, 0)) / 7 as d from {orders} o left join {customers} c on c.id = o.customer_id",
     "select c.id, t.mean, t.whole, t.r from {customers} c join (select customer_id, avg(amount) as mean, round(avg(id), 2) as whole, round(sum(amount) / count(*), 3) as r from {orders} where id between -100 and 100 group by customer_id) t on t.customer_id = c.id",
     "select t.order_id, t.a, t.b, t.v from (select order_id, avg(pieces) as a, avg(price * pieces) as b, sum(price * price * price) as v from {lines} where price < 100000 group by order_id) t left join {customers} c on c.id = t.order_id",
     "select t.mean, c.id from (select avg(amount) as mean from {orders} where id > 100 and id < 200) t cross join {customers} c",

@@ -250,22 +250,21 @@ pub fn aggregate(remote: &Remote<'_>, f: &Function, around: &Around<'_>, source:
         CanonicalType::Decimal(_, scale) => Some((format!("sum({of})"), CanonicalType::Decimal(38, scale))),
         _ => Some((source.whole_sum.as_ref()?.replace("{}", &of), CanonicalType::Decimal(38, 0))),
     };
-    let collation = if number.free { Collation::Loose } else { Collation::Unknown };
     match name.as_str() {
         "count" => Some(whole(format!("count({of})"), CanonicalType::Int(64), None, Collation::Unknown)),
         "sum" => {
             let (sql, total_kind) = summed()?;
             let cast = if matches!(kind, CanonicalType::Decimal(..)) { None } else { total(remote, kind)? };
-            Some(whole(sql, total_kind, cast, collation))
+            Some(whole(sql, total_kind, cast, number.collation))
         }
         "avg" if remote.verbatim() => {
-            let kind = source.exact.as_ref()?.average.filter(|_| source.name == remote.sheet.name && !number.free)?;
+            let kind = source.exact.as_ref()?.average.filter(|_| source.name == remote.sheet.name)?;
             Some(whole(format!("avg({of})"), kind, None, Collation::Unknown))
         }
         "avg" => {
-            let (sql, total_kind) = summed().filter(|_| !number.free)?;
-            let count = made(format!("count({of})"), CanonicalType::Int(64));
-            Some(Made::Average { sum: made(sql, total_kind), count, of: kind })
+            let (sql, total_kind) = summed().filter(|_| number.collation != Collation::Loose)?;
+            let (sum, count) = (made(sql, total_kind), made(format!("count({of})"), CanonicalType::Int(64)));
+            Some(Made::Average { sum: Out { schema: ColumnSchema { collation: number.collation, ..sum.schema }, ..sum }, count, of: kind })
         }
         _ => None,
     }

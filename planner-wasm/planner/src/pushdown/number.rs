@@ -6,7 +6,7 @@
 //! 2. `+`, `-` and `*` of which one side is a decimal: all products make the same digits of them, as many behind the point as
 //!    the sides have (`*`: together). The model's dialect must say so of its own. Whole numbers alone can leave their type, and stay.
 //! 3. CASE without an operand, of conditions that are told `exact`, whole, and COALESCE. Values with different digits behind the point are
-//!    numbers with digits of their own in what is made of them.
+//!    numbers with digits of their own in what is made of them; beside a zero of the text only zeros are.
 //! 4. All digits are kept: as many as the source's sheet says (`[exact]`), and no more than 38 where the model's text runs as
 //!    it is, since it would fail there. No more than 38 behind the point.
 //! Not here: division (each product ends it elsewhere), doubles (their sums depend on the order of rows).
@@ -31,8 +31,10 @@ pub struct Number {
     pub kind: Option<CanonicalType>,
     /// All its digits, and those behind the point.
     digits: (u16, u16),
-    /// Whether its values have digits of their own.
-    pub free: bool,
+    /// Whether its values have digits of their own, or zeros have; else unknown.
+    pub collation: Collation,
+    /// A zero of the text.
+    zero: bool,
 }
 
 /// Decimals have so many digits in every product.
@@ -45,14 +47,14 @@ pub fn number(remote: &Remote<'_>, expr: &Expr, around: &Around<'_>, source: &Di
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => of_column(around.here(expr)?, source),
         Expr::Value(v) => match &v.value {
             Value::Number(text, false) => in_text(remote, text),
-            Value::Null => Some(Number { sql: "NULL".to_owned(), kind: None, digits: (0, 0), free: false }),
+            Value::Null => Some(Number { sql: "NULL".to_owned(), kind: None, digits: (0, 0), collation: Collation::Unknown, zero: false }),
             _ => None,
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, expr: e } => {
             let n = inner(e)?;
             // The least whole number of a type has no counterpart in it.
             let signed = matches!(n.kind, Some(CanonicalType::Decimal(..))) || matches!(e.as_ref(), Expr::Value(_));
-            signed.then(|| Number { sql: format!("(- {})", n.sql), ..n })
+            signed.then(|| Number { sql: format!("(- {})", n.sql), zero: false, ..n })
         }
         Expr::BinaryOp { left, op: op @ (BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Multiply), right } => {
             let (a, b) = (inner(left)?, inner(right)?);
@@ -63,7 +65,12 @@ pub fn number(remote: &Remote<'_>, expr: &Expr, around: &Around<'_>, source: &Di
                 _ => ("sum", ((p - s).max(q - t) + s.max(t) + 1, s.max(t))),
             };
             let said = decimal && meant(remote, &op.to_string(), a.kind?, b.kind?, gives);
-            kept(remote, Number { sql: format!("({} {op} {})", a.sql, b.sql), kind: None, digits, free: a.free || b.free }, said, source)
+            let alike = *op == BinaryOperator::Multiply || (s == t && [&a, &b].iter().all(|n| matches!(n.kind, Some(CanonicalType::Decimal(..)))));
+            let collation = match loosest([&a, &b]) {
+                Collation::Zeros if !alike => Collation::Loose,
+                other => other,
+            };
+            kept(remote, Number { sql: format!("({} {op} {})", a.sql, b.sql), kind: None, digits, collation, zero: false }, said, source)
         }
         Expr::Case { operand: None, conditions, else_result, .. } => {
             let mut sql = String::from("CASE");
@@ -118,8 +125,8 @@ fn of_column(out: &Out, source: &DialectSheet) -> Option<Number> {
     let kind = out.schema.canonical?;
     let (p, s) = as_decimal(kind)?;
     let exact = source.comparison(&out.schema, "<").is_ok_and(|(c, class)| class == PushClass::Exact && c.unless.is_none());
-    let free = out.schema.collation == Collation::Loose;
-    (exact && out.cast.is_none()).then(|| Number { sql: out.sql.clone(), kind: Some(kind), digits: (p.into(), s.into()), free })
+    let collation = if matches!(out.schema.collation, Collation::Loose | Collation::Zeros) { out.schema.collation } else { Collation::Unknown };
+    (exact && out.cast.is_none()).then(|| Number { sql: out.sql.clone(), kind: Some(kind), digits: (p.into(), s.into()), collation, zero: false })
 }
 
 /// Clause 1, of a number in the text.
@@ -137,7 +144,7 @@ fn in_text(remote: &Remote<'_>, text: &str) -> Option<Number> {
         text.parse::<i64>().ok()?;
         meaning?.whole.1
     };
-    (plain && digits.0 <= MOST).then(|| Number { sql: text.to_owned(), kind: Some(kind), digits: (digits.0.max(1), digits.1), free: false })
+    (plain && digits.0 <= MOST).then(|| Number { sql: text.to_owned(), kind: Some(kind), digits: (digits.0.max(1), digits.1), collation: Collation::Unknown, zero: text == "0" })
 }
 
 /// Clause 3: the values that stand for one another.
@@ -150,13 +157,27 @@ fn one_of(remote: &Remote<'_>, sql: String, values: &[Number], source: &DialectS
     };
     if let Some(bits) = known.iter().map(whole).collect::<Option<Vec<_>>>() {
         let kind = CanonicalType::Int(bits.into_iter().max()?);
-        return Some(Number { sql, kind: Some(kind), digits: first.digits, free: false });
+        return Some(Number { sql, kind: Some(kind), digits: first.digits, collation: Collation::Unknown, zero: false });
     }
     let decimals = known.iter().any(|n| matches!(n.kind, Some(CanonicalType::Decimal(..))));
     let scale = known.iter().map(|n| n.digits.1).max()?;
     let digits = (known.iter().map(|n| n.digits.0 - n.digits.1).max()? + scale, scale);
-    let free = known.iter().any(|n| n.free || n.digits.1 != scale);
-    kept(remote, Number { sql, kind: None, digits, free }, decimals, source)
+    let collation = match loosest(known.iter().copied()) {
+        _ if known.iter().any(|n| !n.zero && n.digits.1 != scale) => Collation::Loose,
+        Collation::Unknown if known.iter().any(|n| n.zero) => Collation::Zeros,
+        other => other,
+    };
+    kept(remote, Number { sql, kind: None, digits, collation, zero: false }, decimals, source)
+}
+
+/// What is made of several numbers has the digits of the loosest.
+fn loosest<'n>(numbers: impl IntoIterator<Item = &'n Number>) -> Collation {
+    let looser = |a: Collation, b: Collation| match (a, b) {
+        (Collation::Loose, _) | (_, Collation::Loose) => Collation::Loose,
+        (Collation::Zeros, _) | (_, Collation::Zeros) => Collation::Zeros,
+        _ => Collation::Unknown,
+    };
+    numbers.into_iter().fold(Collation::Unknown, |all, n| looser(all, n.collation))
 }
 
 /// Clause 4; `said`: what else must hold.

@@ -1,6 +1,6 @@
 //! Expressions: columns, literals, comparisons, conditions, subqueries, CASE.
 
-use super::kind::{Kind, common};
+use super::kind::{Form, Kind, common};
 use super::query::Place;
 use super::scope::{Scope, folded};
 use super::{Said, Translator};
@@ -124,6 +124,16 @@ impl Translator<'_> {
         let mut kind = Kind::Null;
         for (value, own) in values.iter().zip(self.adapted(&values)) {
             kind = self.common(kind, own).ok_or_else(|| self.refuse(at, format!("{} and {} have no type in common", kind.words(), value.kind.words())))?;
+        }
+        if let Kind::Of(of @ CanonicalType::Decimal(_, scale), Form::Free) = kind {
+            // A zero in the text has no digits, and nothing else has fewer than its type.
+            let zeros = values.iter().all(|v| match v.kind {
+                Kind::Of(CanonicalType::Decimal(_, s), Form::Fixed | Form::Zeros) => s == scale,
+                other => v.number == Some(0) || other == Kind::Null,
+            });
+            if zeros {
+                kind = Kind::Of(of, Form::Zeros);
+            }
         }
         let values = values.into_iter().map(|v| self.widened(at, v, kind)).collect::<Result<Vec<_>, _>>()?;
         Ok((values, kind))

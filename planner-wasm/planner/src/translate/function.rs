@@ -181,6 +181,7 @@ impl Translator<'_> {
             ("number", Kind::Of(kind, _)) => matches!(kind, Int(_) | UInt(_) | Decimal(..) | Float(_)),
             ("integer", Kind::Of(kind, _)) => matches!(kind, Int(_)) || (matches!(kind, Bool) && !self.meaning.truth && said.compared),
             ("decimal", Kind::Of(kind, _)) => matches!(kind, Decimal(..)),
+            ("zeros", Kind::Of(kind, form)) => matches!(kind, Decimal(..)) && form == Form::Zeros,
             ("fixed", Kind::Of(kind, form)) => matches!(kind, Decimal(..)) && form == Form::Fixed,
             ("float", Kind::Of(kind, _)) => matches!(kind, Float(_)),
             ("bool", Kind::Of(kind, _)) => kind == Bool,
@@ -223,6 +224,13 @@ impl Translator<'_> {
                 Kind::Of(of, Form::Rest(precision.min(38), scale))
             }
             Kind::Of(of, _) if args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Free))) => Kind::Of(of, Form::Free),
+            Kind::Of(of, _) if args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Zeros))) => {
+                // What a zero with fewer digits is added to must have them.
+                let (decimals, wide) = (args.iter().filter_map(|a| a.kind.canonical()), args.iter().any(|a| matches!(a.kind, Kind::Of(_, Form::Wide))));
+                let alike = decimals.clone().all(|k| matches!((k, of), (CanonicalType::Decimal(_, s), CanonicalType::Decimal(_, t)) if s == t));
+                let kept = matches!(rule.gives.as_str(), "product" | "total") || (rule.gives == "sum" && alike);
+                Kind::Of(of, if kept && !wide { Form::Zeros } else { Form::Free })
+            }
             Kind::Of(of, _) if args.iter().any(|a| matches!(a.kind, Kind::Of(CanonicalType::Decimal(..), Form::Wide))) => Kind::Of(of, Form::Wide),
             kind => kind,
         };
@@ -246,7 +254,7 @@ impl Translator<'_> {
             }
             "four more" => match decimals(&args[..1]).as_deref() {
                 Some([(p, s)]) => match fitting(p.saturating_add(4), s.saturating_add(4))? {
-                    Kind::Of(kind, _) if !args.iter().any(|a| matches!(a.kind, Kind::Of(_, Form::Free))) => Kind::Of(kind, Form::Wide),
+                    Kind::Of(kind, _) if !args.iter().any(|a| matches!(a.kind, Kind::Of(_, Form::Free | Form::Zeros))) => Kind::Of(kind, Form::Wide),
                     Kind::Of(kind, _) => Kind::Of(kind, Form::Free),
                     kind => kind,
                 },

@@ -10,6 +10,8 @@ pub enum Form {
     Fixed,
     /// They may not be: text that compares otherwise, decimals with digits of their own (1.5 and 1.50).
     Free,
+    /// Decimals that have all the digits of their type, but for zeros, which may have fewer: `coalesce(sum(x), 0)`.
+    Zeros,
     /// Decimals of which some or all are written with more digits than their type has, all of them zeros.
     Wide,
     /// Decimals with more digits than a query gives out: it rounds them to this precision and scale.
@@ -23,7 +25,7 @@ impl Form {
     pub fn shown(self) -> Option<(u8, u8)> {
         match self {
             Self::Rest(p, s) | Self::Open(p, s) => Some((p, s)),
-            Self::Fixed | Self::Free | Self::Wide => None,
+            Self::Fixed | Self::Free | Self::Zeros | Self::Wide => None,
         }
     }
 }
@@ -76,7 +78,7 @@ impl Kind {
         match self {
             Self::Null => "NULL".to_owned(),
             Self::Literal => "a string".to_owned(),
-            Self::Of(kind @ CanonicalType::Decimal(..), Form::Free) => format!("{kind} with digits of their own"),
+            Self::Of(kind @ CanonicalType::Decimal(..), Form::Free | Form::Zeros) => format!("{kind} with digits of their own"),
             Self::Of(_, Form::Rest(p, s) | Form::Open(p, s)) => format!("decimal({p},{s}) with more digits than it shows"),
             Self::Of(kind, _) => kind.to_string(),
         }
@@ -114,6 +116,7 @@ pub fn common(a: Kind, b: Kind) -> Option<Kind> {
         (Kind::Literal, other) | (other, Kind::Literal) => other,
         (Kind::Of(Float(_), _), Kind::Of(_, Form::Open(..))) | (Kind::Of(_, Form::Open(..)), Kind::Of(Float(_), _)) => return None,
         (Kind::Of(x, f), Kind::Of(y, g)) if x == y && f == g => a,
+        (Kind::Of(x, Form::Fixed | Form::Zeros), Kind::Of(y, Form::Fixed | Form::Zeros)) if x == y => Kind::Of(x, Form::Zeros),
         (Kind::Of(x, f), Kind::Of(y, g)) if x == y && f.shown().or(g.shown()).is_none() => Kind::Of(x, Form::Free),
         (Kind::Of(Int(x), _), Kind::Of(Int(y), _)) => Kind::of(Int(x.max(y))),
         (Kind::Of(Float(_), _), Kind::Of(Float(_) | Int(_) | Decimal(..), _)) | (Kind::Of(Int(_) | Decimal(..), _), Kind::Of(Float(_), _)) => Kind::of(Float(64)),
@@ -126,7 +129,12 @@ pub fn common(a: Kind, b: Kind) -> Option<Kind> {
                 let open = [f, g].iter().any(|f| matches!(f, Form::Open(..)));
                 return Some(Kind::Of(Decimal(precision.min(38), scale), if open { Form::Open(p.min(38), s) } else { Form::Rest(p.min(38), s) }));
             }
-            let form = if s == t && f == g { f } else { Form::Free };
+            let zeros = [f, g].iter().all(|f| matches!(f, Form::Fixed | Form::Zeros));
+            let form = match (s == t, f == g) {
+                (true, true) => f,
+                (true, false) if zeros => Form::Zeros,
+                _ => Form::Free,
+            };
             Kind::Of(Decimal((precision <= 38).then_some(precision)?, scale), form)
         }
     })
@@ -158,7 +166,7 @@ pub fn quotient(dividend: Kind, divisor: Kind) -> Option<Quotient> {
     let own = |form: Form, scale: u8| match form {
         Form::Fixed => scale..=scale,
         Form::Wide => scale..=MOST_DIGITS,
-        Form::Free | Form::Rest(..) | Form::Open(..) => 0..=MOST_DIGITS,
+        Form::Free | Form::Zeros | Form::Rest(..) | Form::Open(..) => 0..=MOST_DIGITS,
     };
     let nines = |n: u8| n.div_ceil(9) * 9;
     let computed = |m: u8, n: u8| nines(nines(m) + nines(n) + (4 + m + n).saturating_sub(nines(m) + nines(n)));

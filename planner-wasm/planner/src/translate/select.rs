@@ -201,6 +201,7 @@ impl Translator<'_> {
                 let form = |kind| match kind {
                     CanonicalType::Text => Form::from(c.collation),
                     CanonicalType::Decimal(..) if c.collation == Collation::Loose => Form::Free,
+                    CanonicalType::Decimal(..) if c.collation == Collation::Zeros => Form::Zeros,
                     _ => Form::Fixed,
                 };
                 Column { name: c.name.clone(), kind: c.canonical.map(|kind| Kind::Of(kind, form(kind))) }
