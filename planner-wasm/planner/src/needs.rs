@@ -2,8 +2,10 @@
 //!
 //! Legality: a column may be left out only if nothing in the text can name it. Names are compared
 //! without case, over the whole text, so that the answer errs on the side of reading more:
-//! - a column whose name stands anywhere as an identifier is read, from every scan that has it;
+//! - a column whose name stands anywhere as a bare identifier is read, from every scan that has it;
 //!   so leaving others out never changes which relation a bare name resolves to;
+//! - `t.c` reads `c` of the relations that are called `t` somewhere, if nothing else is called so (a CTE or derived table
+//!   may pass on another's); all places of one relation have the columns that any needs, so that they can share a read;
 //! - a `*` (or a select list left out) reads all columns of the scans beside it, in source order; only in a
 //!   plain CTE or derived table (no DISTINCT, grouping, order or set operation) may it be pruned by name, unless what
 //!   reads that with a `*` is itself read whole;
@@ -19,7 +21,8 @@ use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, Query, Select,
     SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
 };
-use std::collections::BTreeSet;
+use dvt_project::RelationRef;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use dvt_diagnostic::LineIndex;
 
@@ -44,8 +47,21 @@ impl Needed {
 ///
 /// `settled`: parts of the text `sql` that nobody reads, in its order.
 pub fn columns(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog, settled: &[Range<usize>], rules: &Rules) -> Vec<Needed> {
-    let mut walk = Walk { names: BTreeSet::new(), values: BTreeSet::new(), starred: BTreeSet::new(), everything: false, sql, index: LineIndex::new(sql), settled };
+    let starts = tables.iter().map(|t| t.at.start).collect();
+    let mut walk =
+        Walk { names: BTreeSet::new(), qualified: BTreeSet::new(), passing: BTreeSet::new(), values: BTreeSet::new(), starred: BTreeSet::new(), everything: false, sql, index: LineIndex::new(sql), settled, starts };
     visit(query, &mut walk);
+    let called: BTreeSet<String> = tables.iter().map(|t| t.qualifier.to_lowercase()).collect();
+    let mut of: BTreeMap<&RelationRef, BTreeSet<String>> = BTreeMap::new();
+    for (qualifier, name) in std::mem::take(&mut walk.qualified) {
+        if called.contains(&qualifier) && rules.legal(Verdict::OwnName, !walk.passing.contains(&qualifier)) {
+            for table in tables.iter().filter(|t| t.qualifier.to_lowercase() == qualifier) {
+                of.entry(&table.relation).or_default().insert(name.clone());
+            }
+        } else {
+            walk.names.insert(name);
+        }
+    }
     walk.select_wildcards(query, rules);
     tables
         .iter()
@@ -57,15 +73,19 @@ pub fn columns(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog, se
             if walk.everything || whole_row || walk.starred.contains(&qualifier) {
                 Needed::All
             } else {
-                Needed::Named(walk.names.clone())
+                Needed::Named(walk.names.iter().chain(of.get(&table.relation).into_iter().flatten()).cloned().collect())
             }
         })
         .collect()
 }
 
 struct Walk<'a> {
-    /// Every identifier of the text, lower-cased.
+    /// Every bare identifier of the text, lower-cased, and every qualifier.
     names: BTreeSet<String>,
+    /// Qualifiers and names.
+    qualified: BTreeSet<(String, String)>,
+    /// What is called otherwise than a relation: CTEs, derived tables.
+    passing: BTreeSet<String>,
     /// Bare identifiers used as values.
     values: BTreeSet<String>,
     /// Qualifiers of scans that a `*` reads whole.
@@ -74,6 +94,8 @@ struct Walk<'a> {
     sql: &'a str,
     index: LineIndex,
     settled: &'a [Range<usize>],
+    /// Where relations stand.
+    starts: BTreeSet<usize>,
 }
 
 impl Walk<'_> {
@@ -213,7 +235,13 @@ impl Watch for Walk<'_> {
                 self.ident(ident);
                 self.values.insert(ident.value.to_lowercase());
             }
-            Expr::CompoundIdentifier(parts) => parts.iter().for_each(|p| self.ident(p)),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [qualifier, name] => {
+                    self.ident(qualifier);
+                    self.qualified.insert((qualifier.value.to_lowercase(), name.value.to_lowercase()));
+                }
+                parts => parts.iter().for_each(|p| self.ident(p)),
+            },
             Expr::Function(f) => {
                 let name = f.name.to_string().to_lowercase();
                 // COLUMNS(...) picks columns by pattern; row functions take whole rows.
@@ -237,7 +265,15 @@ impl Watch for Walk<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         match factor {
-            TableFactor::Table { .. } | TableFactor::Derived { .. } => {}
+            TableFactor::Table { name, alias, .. } => {
+                let (first, last) = (name.0.first().and_then(|p| p.as_ident()), name.0.last().and_then(|p| p.as_ident()));
+                let known = first.is_some_and(|i| self.starts.contains(&offset(&self.index, self.sql, i)));
+                let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
+                if !known || renamed {
+                    self.passing.extend(alias.as_ref().map(|a| &a.name).or(last).map(|i| i.value.to_lowercase()));
+                }
+            }
+            TableFactor::Derived { alias, .. } => self.passing.extend(alias.as_ref().map(|a| a.name.value.to_lowercase())),
             _ => self.everything = true,
         }
         ControlFlow::Continue(())

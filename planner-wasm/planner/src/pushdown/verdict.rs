@@ -110,6 +110,8 @@ pub enum Verdict {
     LimitPlain,
     /// ORDER BY with LIMIT: the source has the model's order.
     SameOrder,
+    /// A qualified name is that of a relation, and of nothing that could pass on another's columns.
+    OwnName,
     /// Columns beside a `*` are pruned only where the `*` is read by name.
     StarByName,
     /// All relations of a query are of one target that speaks its dialect.
@@ -157,7 +159,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::NullRejecting,
         Self::OnSide,
         Self::BareName,
@@ -182,6 +184,7 @@ impl Verdict {
         Self::LimitExact,
         Self::LimitPlain,
         Self::SameOrder,
+        Self::OwnName,
         Self::StarByName,
         Self::OneTarget,
         Self::ExactKey,
