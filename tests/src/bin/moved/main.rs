@@ -99,7 +99,7 @@ fn main() {
                 spoken_sum += amount.bytes;
                 format!("{amount} ({:.2}×)", amount.bytes as f64 / least.bytes as f64)
             }
-            (Err(e), _) | (_, Err(e)) => e.to_string().lines().next().unwrap_or_default().to_owned(),
+            (Err(e), _) | (_, Err(e)) => e.to_string().split([';', '\n']).next().unwrap_or_default().to_owned(),
         };
         world.spoken = split::spoken::DUCKDB;
         let ratio = own.bytes as f64 / least.bytes as f64;
