@@ -3,6 +3,10 @@
 
 /// For models of every dialect; all of them are DuckDB's.
 pub const QUERIES: &[&str] = &[
+    "select coalesce(1, 2) as one, c.id from (select coalesce(3, 4) as k from {orders}) t cross join {customers} c",
+    "select t.one, t.n, c.id from (select coalesce(1, 2) as one, count(*) as n from {orders} where id = 100 group by all) t cross join {customers} c",
+    "select t.one, c.id from (select 1 as one, greatest(2, 3) as two from {orders} group by status) t cross join {customers} c",
+    "select t.one, t.n, c.id from (select coalesce(1, 2) as one, count(*) + 1 as n from {orders} where id = 100) t cross join {customers} c",
     "select t.k, t.net, t.gross, c.id from (select order_id as k, sum(price * (1 - 0.05)) as net, sum(price * pieces) as gross from {lines} group by order_id) t join {customers} c on c.id = t.k",
     "select t.status, t.paid, t.n, t.late, t.total, t.o from (select status, sum(case when customer_id = 1 then amount else 0 end) as paid, sum(case when id in (1, 2) then 1 else 0 end) as n, count(case when ordered >= date '2024-01-01' then 1 end) as late, sum(coalesce(amount, 0)) as total, sum(case when customer_id > 1 then amount end) as o from {orders} group by status) t left join {customers} c on c.name = t.status",
     "select t.*, c.id as c from (select customer_id as k, coalesce(sum(amount), 0) as total, count(*) * 100 + count(amount) as many, case when max(amount) > 10 then 'high' when max(amount) is null then 'none' else 'low' end as kind from {orders} group by customer_id) t left join {customers} c on c.id = t.k",

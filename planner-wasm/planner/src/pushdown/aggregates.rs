@@ -112,10 +112,15 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
     }
     let mut home = Vec::new();
     for (i, (expr, whole)) in list.iter().zip(&whole).enumerate() {
+        let before = groups.aggregates;
         let text = match whole {
             Some(at) => groups.text(*at),
             None => groups.computed(expr, true)?,
         };
+        // What has no aggregate is a key there, be it a constant: of no rows it makes no group.
+        if whole.is_none() && groups.aggregates == before && matches!(select.group_by, GroupByExpr::All(_)) {
+            return None;
+        }
         home.push((text, remote.named(select, list.len(), i).unwrap_or_default()));
     }
     if !by.is_empty() {
@@ -132,6 +137,10 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
     if !having.is_empty() {
         rel.tail += " HAVING ";
         rel.tail += &having.join(" AND ");
+    }
+    // Constants alone are one row for each row, or for each group.
+    if groups.columns.is_empty() {
+        return None;
     }
     let rounded = groups.rounded;
     rel.columns = groups.columns;

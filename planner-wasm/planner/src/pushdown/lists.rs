@@ -1,6 +1,7 @@
 //! Expressions over groups: computed at home of the keys and aggregates that the source gives.
 //!
 //! Legality:
+//! 0. There is something to group: a key or an aggregate. GROUP BY ALL: what has no aggregate is a column.
 //! 1. An expression of the list, or what HAVING asks and the source is not told, has the value of the same expression over
 //!    columns with the values and types of its aggregates and keys. Everything it reads is one of these.
 //! 2. Only forms that say of one row what they say of one group: operators, CASE, casts and functions of a list that are
@@ -44,11 +45,13 @@ pub struct Groups<'x> {
     pub columns: Vec<Out>,
     /// As in [`Home`].
     pub rounded: bool,
+    /// How many aggregates expressions have read.
+    pub aggregates: usize,
 }
 
 impl<'x> Groups<'x> {
     pub fn new(remote: &'x Remote<'x>, source: &'x DialectSheet, around: &'x Around<'x>, keys: &[&'x Out]) -> Self {
-        Self { remote, source, around, keys: keys.to_vec(), aliases: Vec::new(), columns: Vec::new(), rounded: false }
+        Self { remote, source, around, keys: keys.to_vec(), aliases: Vec::new(), columns: Vec::new(), rounded: false, aggregates: 0 }
     }
 
     pub fn aggregate(&self, expr: &Expr) -> Option<Made> {
@@ -120,8 +123,13 @@ impl<'x> Groups<'x> {
                 if *kind == CastKind::Cast { format!("CAST({inner} AS {data_type})") } else { format!("({inner})::{data_type}") }
             }
             Expr::Function(f) => match self.aggregate(expr) {
-                Some(Made::Whole(out)) => self.read(out),
-                Some(Made::Average { sum, count, of }) => self.average(sum, count, of, alone)?,
+                Some(made) => {
+                    self.aggregates += 1;
+                    match made {
+                        Made::Whole(out) => self.read(out),
+                        Made::Average { sum, count, of } => self.average(sum, count, of, alone)?,
+                    }
+                }
                 None => {
                     let name = f.name.to_string();
                     let of_values = PLAIN.iter().any(|p| name.eq_ignore_ascii_case(p));
