@@ -150,14 +150,14 @@ fn in_text(remote: &Remote<'_>, text: &str) -> Option<Number> {
 /// Clause 3: the values that stand for one another.
 fn one_of(remote: &Remote<'_>, sql: String, values: &[Number], source: &DialectSheet) -> Option<Number> {
     let known: Vec<&Number> = values.iter().filter(|v| v.kind.is_some()).collect();
-    let first = known.first()?;
     let whole = |n: &&Number| match n.kind {
         Some(CanonicalType::Int(bits)) => Some(bits),
         _ => None,
     };
     if let Some(bits) = known.iter().map(whole).collect::<Option<Vec<_>>>() {
         let kind = CanonicalType::Int(bits.into_iter().max()?);
-        return Some(Number { sql, kind: Some(kind), digits: first.digits, collation: Collation::Unknown, zero: false });
+        let digits = (known.iter().map(|n| n.digits.0).max()?, 0);
+        return Some(Number { sql, kind: Some(kind), digits, collation: Collation::Unknown, zero: false });
     }
     let decimals = known.iter().any(|n| matches!(n.kind, Some(CanonicalType::Decimal(..))));
     let scale = known.iter().map(|n| n.digits.1).max()?;
