@@ -277,8 +277,12 @@ impl<'a> Remote<'a> {
         for (i, (column, other)) in out.columns.iter_mut().zip(&right.columns).enumerate() {
             column.sql = format!("{alias}.{}", names(i));
             column.leaf = None;
-            if column.schema.collation != other.schema.collation {
-                column.schema.collation = Collation::Unknown;
+            let both = [column.schema.collation, other.schema.collation];
+            if both[0] != both[1] {
+                // Decimals have digits of their own if those of one side do.
+                let decimal = matches!(column.schema.canonical, Some(CanonicalType::Decimal(..)));
+                let own = [Collation::Loose, Collation::Zeros].into_iter().find(|own| decimal && both.contains(own));
+                column.schema.collation = own.unwrap_or(Collation::Unknown);
             }
         }
         out.done = false;
