@@ -7,7 +7,8 @@
 //! 2. Its columns have names of their own and types that can be carried.
 //! 3. A CTE that it takes in is read nowhere else: it would be read twice.
 //! 4. An ORDER BY of the whole text is the compute's. It, and a LIMIT that the source is not told, stay behind a SELECT that
-//!    groups, if they name columns of its list or count them, so that they mean what stands there now.
+//!    groups, if they name columns of its list or count them, so that they mean what stands there now. Neither an ORDER BY
+//!    nor an expression around the query reads a column that is rounded ([`super::lists`]).
 //! 5. It pays: see [`super::guard`].
 
 use super::ctes::Readers;
@@ -82,7 +83,7 @@ pub fn delegate(request: &PlanRequest<'_>, rules: &Rules) -> Result<Delegated, D
         let remote = Remote::new(&now, rules, sheet, binder, &tables);
         let number = out.views.len();
         let mut search = Search { remote: &remote, readers: &readers, number, found: Vec::new(), stayed: Vec::new(), tokens: &tokens };
-        search.query(&query, &Env::new(), true);
+        search.query(&query, &Env::new(), true, false);
         let Search { found, stayed, .. } = search;
         if found.is_empty() {
             out.stayed = stayed;
@@ -118,13 +119,15 @@ struct Search<'s> {
 
 impl Search<'_> {
     /// Looks at the query and at those below it; of those in one another the first that can be replaced wins.
-    fn query<'q>(&mut self, query: &'q Query, env: &Env<'q>, outermost: bool) {
+    /// `value`: it stands in an expression, which reads an average with all its digits.
+    fn query<'q>(&mut self, query: &'q Query, env: &Env<'q>, outermost: bool, value: bool) {
         let Some(inner) = env.within(query, &self.remote.binder) else { return };
         self.remote.fresh();
         // The first rows of one relation are told to its scan, which shows more of why.
+        let rounded = |rel: &Rel<'_>| rel.home.as_ref().is_some_and(|h| h.rounded);
         let scanned = |rel: &Rel<'_>| outermost && query.limit_clause.is_some() && rel.leaves.len() == 1 && !rel.distinct && !rel.tail.starts_with(" GROUP");
         if !(outermost && query.order_by.is_some())
-            && let Some(rel) = self.remote.query(query, env).filter(|rel| !scanned(rel))
+            && let Some(rel) = self.remote.query(query, env).filter(|rel| !scanned(rel) && !(value && rounded(rel)))
         {
             let whole = self.part(rel, start(self.remote, query), outermost, false);
             if self.add(whole) {
@@ -135,7 +138,7 @@ impl Search<'_> {
             && cut_by_name(query, select)
         {
             self.remote.fresh();
-            let rel = self.remote.body(&query.body, &inner).filter(|rel| rel.done && !(query.order_by.is_some() && rel.home.as_ref().is_some_and(|h| h.rounded)));
+            let rel = self.remote.body(&query.body, &inner).filter(|rel| rel.done && !((value || query.order_by.is_some()) && rounded(rel)));
             let body = rel.and_then(|rel| self.part(rel, place(self.remote, &select.select_token), outermost, true));
             if self.add(body) {
                 return;
@@ -146,13 +149,13 @@ impl Search<'_> {
         }
         // The later ones read the earlier ones.
         for (i, cte) in query.with.iter().flat_map(|w| &w.cte_tables).enumerate().collect::<Vec<_>>().into_iter().rev() {
-            self.query(&cte.query, &inner.before(env.ctes.len() + i), false);
+            self.query(&cte.query, &inner.before(env.ctes.len() + i), false, false);
         }
-        self.body(&query.body, &inner);
+        self.body(&query.body, &inner, value);
     }
 
     /// What stands in a query's body.
-    fn body<'q>(&mut self, body: &'q SetExpr, env: &Env<'q>) {
+    fn body<'q>(&mut self, body: &'q SetExpr, env: &Env<'q>, value: bool) {
         match body {
             SetExpr::SetOperation { left, right, .. } => {
                 for arm in [left.as_ref(), right.as_ref()] {
@@ -164,13 +167,13 @@ impl Search<'_> {
                         }
                         self.group(select, None, env);
                     }
-                    self.body(arm, env);
+                    self.body(arm, env, false);
                 }
             }
-            SetExpr::Query(query) => self.query(query, env, false),
+            SetExpr::Query(query) => self.query(query, env, false, value),
             SetExpr::Select(select) => {
-                for inner in inner_queries(select) {
-                    self.query(inner, env, false);
+                for (inner, value) in inner_queries(select) {
+                    self.query(inner, env, false, value);
                 }
             }
             _ => {}
@@ -353,19 +356,19 @@ fn end(remote: &Remote<'_>, tokens: &[TokenWithSpan], start: usize, open: bool, 
     open.then(|| start + rest.trim_end().trim_end_matches(';').len())
 }
 
-/// The queries in a SELECT: in its FROM, and in its expressions.
-fn inner_queries(select: &Select) -> Vec<&Query> {
+/// The queries in a SELECT: in its FROM, and in its expressions (true).
+fn inner_queries(select: &Select) -> Vec<(&Query, bool)> {
     let factors = select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation)));
-    let mut out: Vec<&Query> = factors
+    let mut out: Vec<(&Query, bool)> = factors
         .filter_map(|f| match f {
-            TableFactor::Derived { lateral: false, subquery, sample: None, .. } => Some(subquery.as_ref()),
+            TableFactor::Derived { lateral: false, subquery, sample: None, .. } => Some((subquery.as_ref(), false)),
             _ => None,
         })
         .collect();
     // Those in expressions are reached through what a condition is made of.
-    fn within<'q>(expr: &'q Expr, out: &mut Vec<&'q Query>) {
+    fn within<'q>(expr: &'q Expr, out: &mut Vec<(&'q Query, bool)>) {
         match expr {
-            Expr::InSubquery { subquery, .. } | Expr::Subquery(subquery) => out.push(subquery),
+            Expr::InSubquery { subquery, .. } | Expr::Subquery(subquery) => out.push((subquery, true)),
             Expr::BinaryOp { left, right, .. } => {
                 within(left, out);
                 within(right, out);
