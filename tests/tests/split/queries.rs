@@ -7,6 +7,23 @@ pub const QUERIES: &[&str] = &[
     "select t.one, t.n, c.id from (select coalesce(1, 2) as one, count(*) as n from {orders} where id = 100 group by all) t cross join {customers} c",
     "select t.one, c.id from (select 1 as one, greatest(2, 3) as two from {orders} group by status) t cross join {customers} c",
     "select t.one, t.n, c.id from (select coalesce(1, 2) as one, count(*) + 1 as n from {orders} where id = 100) t cross join {customers} c",
+    "select t.one, c.id from (select 1 as one from {lines} group by order_id having count(*) > 1) t left join {customers} c on c.id = t.one",
+    "select t.one, c.id from (select 1 as one from {lines} having count(*) * 2 > 100) t right join {customers} c on c.id = t.one",
+    "select 1 as k from {lines} group by order_id union all select id from {customers}",
+    "select t.k, t.s from (select order_id as k, sum(case when line > 1 then price * (case when line > 5 then 1 else order_id end) else price * 0.00005 end) as s from {lines} where price between -1000 and 1000 and order_id < 100 group by order_id) t left join {customers} c on c.id = t.k",
+    "select t.a, t.order_id, t.c2 from (select order_id as a, max(line) as order_id, order_id + 1 as c2 from {lines} l where order_id < 100 group by l.order_id) t left join {customers} c on c.id = t.a",
+    "select t.k, t.a, t.b, t.d, t.e from (select order_id as k, not count(*) > 1 or max(line) is null as a, count(*) between 1 and 1 + max(line) and not (count(line) in (1, 2)) as b, - count(*) + - max(line) * 2 as d, (count(*) + 1) * 2 - -1 as e from {lines} where line < 100 group by order_id) t left join {customers} c on c.id = t.k",
+    "select t.k, t.n from (select order_id as k, count(*) as n from {lines} group by order_id having not (count(*) > 1 and max(line) > 1) or order_id is null) t left join {customers} c on c.id = t.k",
+    "select t.k, t.s, t.m, t.a from (select x as k, sum(n) as s, max(s) + 1 as m, sum(s * 2) as a from (select order_id as x, line, count(*) as n, sum(price) as s from {lines} where price between -1000 and 1000 group by order_id, line) i group by x) t left join {customers} c on c.id = t.k",
+    "with g as (select order_id as k, count(*) + 1 as n from {lines} group by order_id) select a.k, a.n, b.n as m, c.id from g a join g b on b.k = a.k left join {customers} c on c.id = a.k",
+    "with a as (select order_id, count(*) + 1 as s from {lines} group by order_id), b as (select s, count(*) as n from a group by s) select b.s, b.n, c.id from b left join {customers} c on c.id = b.s",
+    "select order_id as k, count(*) + 1 as n from {lines} group by order_id union all select id, 7 from {customers} order by k, n limit 5",
+    "select order_id as line, count(*) + 1 as pieces from {lines} group by order_id order by line, pieces limit 4",
+    "select t.b, t.a from (select max(line) + 1 as a, order_id as b, count(*) as dvt_group_0, sum(price) - 1 as dvt_group_1 from {lines} where price between -1000 and 1000 group by order_id) t left join {customers} c on c.id = t.a",
+    "select t.k, t.n, t.m, t.w from (select order_id as k, count(*) as n, max(returned) as m, min(returned) as w from {lines} group by order_id having max(returned) > min(returned) or max(returned) is null) t left join {customers} c on c.id = t.k",
+    "with o as (select id, status from {orders} where id < 100) select o.id, o.status, c.name, i.qty from o join {customers} c on c.id = o.id left join {items} i on i.order_id = o.id and i.sku = c.name",
+    "select c.id, i.order_id from {customers} c join {items} i on i.order_id = c.id where c.credit = (select max(c.price) from {lines} c where c.order_id = i.order_id)",
+    "select * from {customers} c join {stores} s on s.id = c.id where exists (select 1 from {lines} c where c.order_id = s.id)",
     "select t.k, t.net, t.gross, c.id from (select order_id as k, sum(price * (1 - 0.05)) as net, sum(price * pieces) as gross from {lines} group by order_id) t join {customers} c on c.id = t.k",
     "select t.status, t.paid, t.n, t.late, t.total, t.o from (select status, sum(case when customer_id = 1 then amount else 0 end) as paid, sum(case when id in (1, 2) then 1 else 0 end) as n, count(case when ordered >= date '2024-01-01' then 1 end) as late, sum(coalesce(amount, 0)) as total, sum(case when customer_id > 1 then amount end) as o from {orders} group by status) t left join {customers} c on c.name = t.status",
     "select t.*, c.id as c from (select customer_id as k, coalesce(sum(amount), 0) as total, count(*) * 100 + count(amount) as many, case when max(amount) > 10 then 'high' when max(amount) is null then 'none' else 'low' end as kind from {orders} group by customer_id) t left join {customers} c on c.id = t.k",
@@ -138,6 +155,9 @@ pub fn own(dialect: &str) -> &'static [&'static str] {
 }
 
 const POSTGRES: &[&str] = &[
+    "select t.s::text as x, c.id from (select order_id as k, sum(case when line > 1 then price else 0 end) as s from {lines} where price between -1000 and 1000 group by order_id union all select order_id, sum(price) from {lines} where price between -1000 and 1000 group by order_id) t join {customers} c on c.id = t.k",
+    "select t.s / 3 as x, c.id from (select order_id as k, sum(case when line > 1 then price else 0 end) as s from {lines} where price between -1000 and 1000 group by order_id union all select order_id, sum(price) from {lines} where price between -1000 and 1000 group by order_id) t join {customers} c on c.id = t.k",
+    "select (t.s * 1.5 - 0.5)::text as x, c.id from (select order_id as k, sum(- price * 0.5) as s from {lines} where price between -1000 and 1000 group by order_id) t join {customers} c on c.id = t.k",
     "select c.id, t.share, t.mean, t.other from {customers} c join (select customer_id, 100.00 * sum(case when status = 'complete' then amount else 0 end) / nullif(sum(amount), 0) as share, coalesce(sum(amount), 0) / count(*) as mean, coalesce(sum(amount) filter (where status = 'none'), 0) / 7 as other from {orders} where amount is null or amount between -1000 and 1000 group by customer_id) t on t.customer_id = c.id",
     "select c.id, sum(coalesce(o.amount, 0)) / 7 as a, sum(case when o.id > 2 then o.amount else 0 end) * 1.5 / 3 as b, avg(case when o.id < 100 then o.amount else 0 end) as d, 1000 / nullif(max(coalesce(o.amount, 0)), 0) as e from {orders} o join {customers} c on c.id = o.customer_id where o.amount is null or o.amount between -1000 and 1000 group by c.id",
     "select o.id, coalesce(o.amount, 0) / 3 as a, (coalesce(o.amount, 0) + 1.00) / 3 as b, (coalesce(o.amount, 0) - coalesce(c.credit, 0)) / 7 as d from {orders} o left join {customers} c on c.id = o.customer_id",
@@ -175,6 +195,9 @@ const POSTGRES: &[&str] = &[
 ];
 
 const MYSQL: &[&str] = &[
+    "select c.id from {customers} c where c.id < (select avg(price) as m from {lines} where price between 0 and 1) * 3",
+    "select t.m * 3 as x, c.id from (select avg(price) as m from {lines} where price between 0 and 1) t cross join {customers} c",
+    "with avgs as (select line, avg(price) as m from {lines} where price between -100 and 100 group by line) select a.m + b.m as s, c.id from avgs a join avgs b on b.line = a.line left join {customers} c on c.id = a.line",
     "select c.id, t.mean, t.whole from {customers} c join (select customer_id, avg(amount) as mean, avg(id) as whole from {orders} where id < 1000 group by customer_id) t on t.customer_id = c.id",
     "select c.id, t.twice, t.half from {customers} c join (select customer_id, avg(amount) * 2 as twice, sum(amount) / 2 as half from {orders} group by customer_id) t on t.customer_id = c.id",
     "select t.order_id, t.a, t.b, t.v from (select order_id, avg(pieces) as a, avg(price * pieces) as b, sum(price * price * 0.5) as v from {lines} where price < 100000 group by order_id) t left join {customers} c on c.id = t.order_id",
