@@ -244,6 +244,10 @@ impl Watch for Walk<'_> {
             },
             Expr::Function(f) => {
                 let name = f.name.to_string().to_lowercase();
+                // `t.c.upper()` is a function of a column.
+                if f.name.0.len() > 1 {
+                    f.name.0.iter().filter_map(|p| p.as_ident()).for_each(|i| self.ident(i));
+                }
                 // COLUMNS(...) picks columns by pattern; row functions take whole rows.
                 self.everything |= matches!(name.as_str(), "columns" | "row_to_json" | "to_json" | "struct_pack");
                 if let FunctionArguments::List(list) = &f.args {
