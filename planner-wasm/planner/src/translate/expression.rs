@@ -77,7 +77,8 @@ impl Translator<'_> {
                 let (said, rows) = (self.value(tested, scope)?, self.column_of(subquery, scope)?);
                 self.comparable(expr, said.kind, rows.1)?;
                 let said = match (said.kind, rows.1) {
-                    (Kind::Literal | Kind::Null, kind) => self.widened(expr, said, kind)?,
+                    (Kind::Literal, kind) => self.beside(expr, said, kind)?,
+                    (Kind::Null, kind) => self.widened(expr, said, kind)?,
                     _ => self.typed(expr, said)?,
                 };
                 Ok(Said::truth(format!("({}{} IN ({}))", said.sql, if *negated { " NOT" } else { "" }, rows.0)))
@@ -252,6 +253,10 @@ impl Translator<'_> {
     /// A side of a comparison as the other side's type asks for it.
     fn beside(&self, at: &impl Visit, said: Said, other: Kind) -> Result<Said, Diagnostic> {
         match (said.kind, other) {
+            // Where values keep a type each, a string is a number's equal only beside a table's own column.
+            (Kind::Literal, Kind::Of(wanted, _)) if self.meaning.mixes && matches!(wanted.family(), Family::Integer | Family::Decimal | Family::Float) => {
+                Err(self.refuse(at, format!("comparing the string {} with {wanted}: write the number", said.sql)))
+            }
             (Kind::Literal, Kind::Of(wanted, _)) if wanted != CanonicalType::Text => self.adopt(at, said, wanted),
             (Kind::Of(CanonicalType::Bool, _), Kind::Of(CanonicalType::Int(_), _)) => {
                 let kind = self.meaning.whole.1;

@@ -93,10 +93,6 @@ impl Translator<'_> {
     /// A string of the text as a value of the type that is asked of it there.
     pub(super) fn adopt(&self, at: &impl Visit, said: Said, wanted: CanonicalType) -> Result<Said, Diagnostic> {
         let text = said.string.clone().unwrap_or_default();
-        // Where values keep a type each, a string is a number's equal only beside a table's own column.
-        if self.meaning.mixes && matches!(wanted.family(), Family::Integer | Family::Decimal | Family::Float) {
-            return Err(self.refuse(at, format!("the string '{text}' beside {wanted}: write the number")));
-        }
         let midnight = self.meaning.across.iter().any(|p| *p == (Family::Date, Family::Timestamp) || *p == (Family::Timestamp, Family::Date));
         let plain = match wanted {
             CanonicalType::Date => literal::date(&text),
