@@ -53,6 +53,9 @@ pub struct DialectSheet {
     /// The type that a sum of whole numbers has, where a model's text runs as it is; absent: as `meaning` says.
     #[serde(default)]
     pub sum_of_whole: Option<String>,
+    /// Native types of what it computes, by canonical type (`decimal` without its digits): for computes that read by those.
+    #[serde(default)]
+    pub computed: BTreeMap<String, String>,
     /// How it computes decimals; absent: only their columns are summed up there.
     #[serde(default)]
     pub exact: Option<Exact>,

@@ -230,6 +230,13 @@ pub fn aggregate(remote: &Remote<'_>, f: &Function, around: &Around<'_>, source:
     };
     let taken = |sql: &str| filter.as_ref().map_or_else(|| sql.to_owned(), |told| format!("CASE WHEN {told} THEN {sql} END"));
     let legal = |judged: bool| remote.rules.legal(Verdict::ExactAggregate, bare && judged);
+    let made = |sql: String, kind: CanonicalType| {
+        let out = made(sql, kind);
+        let key = if kind.family() == Family::Decimal { "decimal".to_owned() } else { kind.to_string() };
+        let own = column.filter(|_| matches!(name.as_str(), "min" | "max")).map(|c| &c.schema.native);
+        let native = source.computed.get(&key).or(own).cloned().unwrap_or_default();
+        Out { schema: ColumnSchema { native, ..out.schema }, ..out }
+    };
     let whole = |sql: String, kind: CanonicalType, cast: Option<String>, collation: Collation| {
         let out = made(sql, kind);
         Made::Whole(Out { cast, schema: ColumnSchema { collation, ..out.schema }, ..out })
