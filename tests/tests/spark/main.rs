@@ -14,6 +14,7 @@ mod servers;
 mod cluster;
 mod demo;
 mod faults;
+mod groups;
 mod keys;
 mod outsider;
 mod place;

@@ -3,6 +3,7 @@
 
 /// For models of every dialect; all of them are DuckDB's.
 pub const QUERIES: &[&str] = &[
+    "select t.amount, t.id, c.id as c from (select customer_id, sum(amount) as amount, max(id) as id, count(status) as status from {orders} where id < 100 group by customer_id having sum(amount) > 0 or count(id) > 1) t left join {customers} c on c.id = t.customer_id",
     "select coalesce(1, 2) as one, c.id from (select coalesce(3, 4) as k from {orders}) t cross join {customers} c",
     "select t.one, t.n, c.id from (select coalesce(1, 2) as one, count(*) as n from {orders} where id = 100 group by all) t cross join {customers} c",
     "select t.one, c.id from (select 1 as one, greatest(2, 3) as two from {orders} group by status) t cross join {customers} c",

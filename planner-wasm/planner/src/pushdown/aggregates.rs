@@ -225,7 +225,7 @@ pub fn aggregate(remote: &Remote<'_>, f: &Function, around: &Around<'_>, source:
     };
     let name = f.name.to_string().to_lowercase();
     let column = match arg {
-        FunctionArgExpr::Expr(e) => around.here(e),
+        FunctionArgExpr::Expr(e) => around.input(e),
         _ => None,
     };
     let taken = |sql: &str| filter.as_ref().map_or_else(|| sql.to_owned(), |told| format!("CASE WHEN {told} THEN {sql} END"));

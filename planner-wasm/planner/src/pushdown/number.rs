@@ -44,7 +44,7 @@ pub fn number(remote: &Remote<'_>, expr: &Expr, around: &Around<'_>, source: &Di
     let inner = |e: &Expr| number(remote, e, around, source);
     match expr {
         Expr::Nested(e) => inner(e).map(|n| Number { sql: format!("({})", n.sql), ..n }),
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => of_column(around.here(expr)?, source),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => of_column(around.input(expr)?, source),
         Expr::Value(v) => match &v.value {
             Value::Number(text, false) => in_text(remote, text),
             Value::Null => Some(Number { sql: "NULL".to_owned(), kind: None, digits: (0, 0), collation: Collation::Unknown, zero: false }),

@@ -140,6 +140,11 @@ pub struct Around<'x> {
 }
 
 impl Around<'_> {
+    /// As `here`, inside an aggregate, where no alias of the list can be meant if a column is called so.
+    pub fn input(&self, expr: &Expr) -> Option<&Out> {
+        let (item, at) = self.relations.input(column(expr)?, self.within)?;
+        self.outs.get(item)?.get(at)
+    }
     /// The column of a relation here that an expression is.
     pub fn here(&self, expr: &Expr) -> Option<&Out> {
         let (item, at) = self.relations.resolve(column(expr)?, self.within)?;
