@@ -30,8 +30,8 @@ impl Edit {
 }
 
 /// The text with each edit done, and the relations that are still in it. Edits do not overlap.
-pub fn apply(sql: &str, relations: &[RelationUse], edits: &[impl std::borrow::Borrow<Edit>]) -> (String, Vec<RelationUse>) {
-    let mut order: Vec<&Edit> = edits.iter().map(std::borrow::Borrow::borrow).collect();
+pub fn apply(sql: &str, relations: &[RelationUse], edits: &[Edit]) -> (String, Vec<RelationUse>) {
+    let mut order: Vec<&Edit> = edits.iter().collect();
     order.sort_by_key(|e| e.at.start);
     let mut out = String::with_capacity(sql.len());
     let mut from = 0;

@@ -27,6 +27,17 @@ pub fn visit(node: &impl Visit, watch: &mut dyn Watch) {
     let _ = node.visit(&mut Any(watch));
 }
 
+/// A part of a tree, whichever it is: what only passes one on is compiled once.
+pub trait Part {
+    fn show(&self, watch: &mut dyn Watch);
+}
+
+impl<T: Visit> Part for T {
+    fn show(&self, watch: &mut dyn Watch) {
+        visit(self, watch);
+    }
+}
+
 struct Any<'a>(&'a mut dyn Watch);
 
 impl Visitor for Any<'_> {

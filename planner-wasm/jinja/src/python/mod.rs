@@ -167,10 +167,19 @@ pub fn split_args(args: &[Value]) -> (&[Value], Vec<(String, Value)>) {
 
 /// Arguments bound to parameter names as Python binds them; missing ones are None.
 pub fn bind<const N: usize>(function: &str, names: [&str; N], args: &[Value]) -> Result<[Option<Value>; N], Error> {
+    let mut out = [const { None }; N];
+    bind_all(function, &names, args, &mut out)?;
+    Ok(out)
+}
+
+/// `out` is as long as `names`.
+fn bind_all(function: &str, names: &[&str], args: &[Value], out: &mut [Option<Value>]) -> Result<(), Error> {
     let (positional, named) = split_args(args);
-    let mut out: [Option<Value>; N] = std::array::from_fn(|i| positional.get(i).cloned());
-    if positional.len() > N {
-        return Err(Error::new(ErrorKind::TooManyArguments, format!("{function}() takes at most {N} arguments ({} given)", positional.len())));
+    if positional.len() > names.len() {
+        return Err(Error::new(ErrorKind::TooManyArguments, format!("{function}() takes at most {} arguments ({} given)", names.len(), positional.len())));
+    }
+    for (slot, value) in out.iter_mut().zip(positional) {
+        *slot = Some(value.clone());
     }
     for (name, value) in named {
         match names.iter().position(|n| *n == name) {
@@ -179,7 +188,7 @@ pub fn bind<const N: usize>(function: &str, names: [&str; N], args: &[Value]) ->
             None => return Err(Error::new(ErrorKind::TooManyArguments, format!("{function}() got an unexpected keyword argument '{name}'"))),
         }
     }
-    Ok(out)
+    Ok(())
 }
 
 /// A required argument.

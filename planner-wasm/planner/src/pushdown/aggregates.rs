@@ -27,18 +27,32 @@ use crate::catalog::{Collation, ColumnSchema};
 use crate::dialect::DialectSheet;
 use crate::ir::PushClass;
 use crate::types::{CanonicalType, Family};
+use crate::walk::{Watch, visit};
 use dvt_project::TargetName;
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Select, SelectItem, Value};
+use std::ops::ControlFlow;
 
 /// Clause 1, for one key.
 pub fn exact_key(key: &ColumnSchema, source: &DialectSheet) -> bool {
     source.comparison(key, "=").is_ok_and(|(c, class)| class == PushClass::Exact && c.unless.is_none())
 }
 
-/// Whether a SELECT groups.
+/// Whether a function is called.
+struct Calls(bool);
+
+impl Watch for Calls {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.0 |= matches!(expr, Expr::Function(_));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether a SELECT groups, or may: a function of its list can be an aggregate.
 pub fn asked(select: &Select) -> bool {
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, more) if list.is_empty() && more.is_empty());
-    grouped || select.having.is_some() || select.projection.iter().any(|i| matches!(i, SelectItem::ExprWithAlias { expr: Expr::Function(_), .. }))
+    let mut calls = Calls(grouped || select.having.is_some());
+    select.projection.iter().for_each(|i| visit(i, &mut calls));
+    calls.0
 }
 
 /// The table that all keys are of bounds the groups; without keys there is one row.
@@ -301,7 +315,7 @@ pub fn takes(arg: &str, text: &str, kind: CanonicalType) -> bool {
 }
 
 /// Whether the model's dialect says what the aggregate means; one that runs as it is says all.
-fn meant(remote: &Remote<'_>, name: &str, kind: Option<CanonicalType>) -> bool {
+pub fn meant(remote: &Remote<'_>, name: &str, kind: Option<CanonicalType>) -> bool {
     let Some(meaning) = remote.sheet.meaning.as_ref().filter(|_| !remote.verbatim()) else { return true };
     let of = |arg: Option<&String>| kind.is_none_or(|kind| arg.is_some_and(|a| takes(a, &kind.to_string(), kind)));
     meaning.rule.iter().any(|r| r.name.iter().any(|n| n == name) && of(r.args.first()))
@@ -318,6 +332,11 @@ fn total(remote: &Remote<'_>, kind: CanonicalType) -> Option<Option<String>> {
     let rule = meaning.rule.iter().find(|r| r.name.iter().any(|n| n == "sum") && r.args.first().is_some_and(|a| takes(a, &text, kind)))?;
     match rule.gives.as_str() {
         "total" => Some(None),
-        other => Some(Some(meaning.types.iter().find(|(_, k)| *k == other)?.0.clone())),
+        other => Some(Some(named_type(remote, other)?)),
     }
+}
+
+/// What the model's dialect calls a type.
+pub fn named_type(remote: &Remote<'_>, kind: &str) -> Option<String> {
+    Some(remote.sheet.meaning.as_ref()?.types.iter().find(|(_, k)| *k == kind)?.0.clone())
 }

@@ -13,10 +13,13 @@
 //!    relation as a whole (`*`, a row as a value), a name that an inner query may mean otherwise, or a column whose name is
 //!    made from its expression's text keeps the relation out.
 //! 6. It pays ([`super::guard`]): each relation that is added must keep the answer small.
+//!
+//! Of a SELECT that groups, such a relation (or one alone) may be grouped there besides: [`super::partial`].
 
 use super::ctes::Readers;
 use super::equalities;
 use super::guard::{joined, narrow};
+use super::partial::{self, Call, Total};
 use super::parts::{Part, alone, bounded, dead, larger, rows};
 use super::predicate::{comparison, conjuncts};
 use super::remote::{Around, Env, Out, Rel, Remote, take_in};
@@ -27,8 +30,9 @@ use crate::ir::Kept;
 use crate::walk::{Watch, visit};
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
-    Value, Visit,
+    Value, ValueWithSpan, Visit,
 };
+use sqlparser::tokenizer::TokenWithSpan;
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
@@ -54,6 +58,8 @@ struct Names<'a, 'r> {
     inner: Vec<(Vec<String>, BTreeSet<String>)>,
     /// Names of the list, in ORDER BY.
     outputs: BTreeSet<String>,
+    /// In these no name is an alias of the list.
+    calls: &'a [Call],
 }
 
 impl Names<'_, '_> {
@@ -87,8 +93,10 @@ impl Names<'_, '_> {
             }
             _ => self.inner.iter().all(|(qualifiers, _)| !qualifiers.contains(&lower)),
         };
-        let place = if idents.len() == 1 { self.relations.resolve(idents, None) } else { self.relations.input(idents, None) };
-        match (place.filter(|_| clear), range(self.remote, idents)) {
+        let at = range(self.remote, idents);
+        let aliased = idents.len() == 1 && !at.as_ref().is_some_and(|at| self.calls.iter().any(|c| c.at.contains(&at.start)));
+        let place = if aliased { self.relations.resolve(idents, None) } else { self.relations.input(idents, None) };
+        match (place.filter(|_| clear), at) {
             (Some(at), Some(range)) => self.found.push((range, at)),
             _ => self.block(&first.value),
         }
@@ -192,10 +200,20 @@ fn list(select: &Select, names: &mut Names<'_, '_>) -> Option<Vec<Listed>> {
 
 /// Joins what can be joined at one source; `query`: the one whose body the SELECT is; `taken`: names of columns of other parts.
 #[expect(clippy::too_many_arguments, reason = "where it stands, and what was found before")]
-pub fn group<'q>(remote: &Remote<'_>, readers: &Readers, number: usize, taken: &BTreeSet<String>, select: &'q Select, query: Option<&'q Query>, env: &Env<'q>, stayed: &mut Vec<(usize, Kept)>) -> Option<Part> {
+pub fn group<'q>(
+    remote: &Remote<'_>,
+    readers: &Readers,
+    tokens: &[TokenWithSpan],
+    number: usize,
+    taken: &BTreeSet<String>,
+    select: &'q Select,
+    query: Option<&'q Query>,
+    env: &Env<'q>,
+    stayed: &mut Vec<(usize, Kept)>,
+) -> Option<Part> {
     let rules = remote.rules;
     let sorted = !select.sort_by.is_empty() || !select.cluster_by.is_empty() || !select.distribute_by.is_empty();
-    if !rules.on(Rule::Joins) || sorted || query.is_some_and(|q| !q.pipe_operators.is_empty()) || select.from.iter().map(|f| f.joins.len() + 1).sum::<usize>() < 2 {
+    if !rules.on(Rule::Joins) || sorted || query.is_some_and(|q| !q.pipe_operators.is_empty()) {
         return None;
     }
     let relations = remote.binder.relations(select, env.scope())?;
@@ -207,10 +225,11 @@ pub fn group<'q>(remote: &Remote<'_>, readers: &Readers, number: usize, taken: &
     remote.fresh();
     let mut rels: Vec<Option<Rel<'q>>> = relations.items.iter().map(|item| member(remote, readers, item, env)).collect();
     let targets: Vec<_> = rels.iter().flatten().map(|r| &r.target).collect();
-    if !targets.iter().enumerate().any(|(i, t)| targets[..i].contains(t)) {
+    let calls = partial::calls(remote, select, query, &relations, tokens).unwrap_or_default();
+    if calls.is_empty() && !targets.iter().enumerate().any(|(i, t)| targets[..i].contains(t)) {
         return None;
     }
-    let mut names = Names { remote, relations: &relations, found: Vec::new(), blocked: BTreeSet::new(), inner: Vec::new(), outputs: BTreeSet::new() };
+    let mut names = Names { remote, relations: &relations, found: Vec::new(), blocked: BTreeSet::new(), inner: Vec::new(), outputs: BTreeSet::new(), calls: &calls };
     let listed = list(select, &mut names)?;
     select.selection.iter().for_each(|e| names.see(e));
     names.see(&select.group_by);
@@ -301,13 +320,46 @@ pub fn group<'q>(remote: &Remote<'_>, readers: &Readers, number: usize, taken: &
                 (to, settled, members, again) = (next, done, within, true);
             }
         }
+        let group = |to: Rel<'q>, found: &[(Range<usize>, At)], totals: Option<(Vec<Total>, u64)>| {
+            let given = given(&members, &settled, found, &listed);
+            part(remote, number, taken, select, &relations, &members, settled.clone(), &given, to, &outs, found, &listed, totals)
+        };
+        if let Some((found, totals)) = grouped(remote, &calls, &members, &settled, &found, &listed, &to, &relations, &edges, &outs)
+            && let Some(part) = group(to.clone(), &found, Some(totals))
+        {
+            return Some(part);
+        }
         if members.len() > 1 {
-            let given = given(&members, &settled, &found, &listed);
-            return part(remote, number, taken, select, &relations, &members, settled, &given, to, &outs, &found, &listed);
+            return group(to, &found, None);
         }
         larger(remote, &refused, stayed);
     }
     None
+}
+
+/// The names that the text still reads when aggregates are made of groups, these, and about how many groups there are.
+#[expect(clippy::too_many_arguments, clippy::type_complexity, reason = "what was found of one group")]
+fn grouped(
+    remote: &Remote<'_>,
+    calls: &[Call],
+    members: &[usize],
+    settled: &[Range<usize>],
+    found: &[(Range<usize>, At)],
+    listed: &[Listed],
+    rel: &Rel<'_>,
+    relations: &Relations<'_>,
+    edges: &[equalities::Edge],
+    outs: &[Vec<Out>],
+) -> Option<(Vec<(Range<usize>, At)>, (Vec<Total>, u64))> {
+    let source = remote.source(&rel.target)?;
+    let own: Vec<Vec<Out>> = outs.iter().enumerate().map(|(k, o)| if members.contains(&k) { o.clone() } else { Vec::new() }).collect();
+    let around = Around { relations, outs: &own, within: None, outer: None };
+    let totals = partial::totals(remote, calls, members, found, &around, source)?;
+    let found: Vec<_> = found.iter().filter(|(at, _)| !totals.iter().any(|t| t.at.contains(&at.start))).cloned().collect();
+    let keys = given(members, settled, &found, listed);
+    let groups = partial::groups(remote, relations, edges, &keys, outs, source)?;
+    let pays = bounded(remote, rel).is_some_and(|rows| groups.saturating_mul(2) <= rows);
+    remote.rules.legal(Verdict::NoLarger, pays).then_some((found, (totals, groups)))
 }
 
 /// A relation that may be one of a group.
@@ -329,7 +381,7 @@ fn member<'q>(remote: &Remote<'_>, readers: &Readers, item: &crate::bind::Item<'
 struct Cond<'q> {
     expr: &'q Expr,
     join: Option<usize>,
-    /// Where it stands, if it is a comparison of columns and literals: there stands `1 = 1` when the source has asked it.
+    /// Where it stands, if it is of columns and literals alone: there stands `1 = 1` when the source has asked it.
     at: Option<Range<usize>>,
     /// Columns that it makes equal.
     pair: Option<(At, At)>,
@@ -337,24 +389,40 @@ struct Cond<'q> {
     column: Option<At>,
 }
 
-/// The bytes of a column's name or of a literal.
+/// The bytes of a column's name, of a literal, or of a condition of these.
 fn extent(remote: &Remote<'_>, expr: &Expr) -> Option<Range<usize>> {
+    let from_to = |a: &Expr, b: &Expr| Some(extent(remote, a)?.start..extent(remote, b)?.end);
     match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => range(remote, column(expr)?),
-        Expr::Value(v) => {
-            let (sql, index) = (remote.request.sql, &remote.binder.index);
-            let of = |at: sqlparser::tokenizer::Location| index.offset(sql, at.line as u32, at.column as u32);
-            let at = of(v.span.start)..of(v.span.end);
-            let text = sql.get(at.clone())?;
-            let whole = match &v.value {
-                Value::Number(n, false) => text == n,
-                Value::SingleQuotedString(s) => text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).is_some_and(|t| t.replace("''", "'") == *s),
-                _ => false,
-            };
-            whole.then_some(at)
+        Expr::BinaryOp { left, right, .. } => from_to(left, right),
+        Expr::Between { expr, high, .. } => from_to(expr, high),
+        Expr::InList { expr, list, .. } => {
+            let at = from_to(expr, list.last()?)?;
+            let close = remote.request.sql.get(at.end..)?.find(')')?;
+            remote.request.sql[at.end..at.end + close].trim().is_empty().then_some(at.start..at.end + close + 1)
         }
+        Expr::TypedString(typed) => {
+            let (at, word) = (literal(remote, &typed.value)?, typed.data_type.to_string());
+            let before = remote.request.sql[..at.start].trim_end();
+            let start = before.len().checked_sub(word.len())?;
+            before.get(start..)?.eq_ignore_ascii_case(&word).then_some(start..at.end)
+        }
+        Expr::Value(v) => literal(remote, v),
         _ => None,
     }
+}
+
+fn literal(remote: &Remote<'_>, v: &ValueWithSpan) -> Option<Range<usize>> {
+    let (sql, index) = (remote.request.sql, &remote.binder.index);
+    let of = |at: sqlparser::tokenizer::Location| index.offset(sql, at.line as u32, at.column as u32);
+    let at = of(v.span.start)..of(v.span.end);
+    let text = sql.get(at.clone())?;
+    let whole = match &v.value {
+        Value::Number(n, false) => text == n,
+        Value::SingleQuotedString(s) => text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).is_some_and(|t| t.replace("''", "'") == *s),
+        _ => false,
+    };
+    whole.then_some(at)
 }
 
 fn conditions<'q>(remote: &Remote<'_>, relations: &Relations<'q>, select: &'q Select) -> Vec<Cond<'q>> {
@@ -363,16 +431,21 @@ fn conditions<'q>(remote: &Remote<'_>, relations: &Relations<'q>, select: &'q Se
     conds
         .map(|(expr, join)| {
             let mut out = Cond { expr, join, at: None, pair: None, column: None };
-            if let Expr::BinaryOp { left, op, right } = expr
-                && comparison(op).is_some()
-            {
-                let of = |e: &Expr| column(e).and_then(|c| relations.resolve(c, join));
-                out.at = extent(remote, left).zip(extent(remote, right)).map(|(l, r)| l.start..r.end);
-                match (of(left), of(right)) {
-                    (Some(a), Some(b)) if *op == BinaryOperator::Eq => out.pair = Some((a, b)),
-                    (Some(a), None) | (None, Some(a)) => out.column = Some(a),
-                    _ => {}
+            let of = |e: &Expr| column(e).and_then(|c| relations.resolve(c, join));
+            match expr {
+                Expr::BinaryOp { left, op, right } if comparison(op).is_some() => {
+                    match (of(left), of(right)) {
+                        (Some(a), Some(b)) if *op == BinaryOperator::Eq => out.pair = Some((a, b)),
+                        (Some(a), None) | (None, Some(a)) => out.column = Some(a),
+                        _ => {}
+                    }
+                    out.at = extent(remote, expr);
                 }
+                Expr::Between { expr: tested, .. } | Expr::InList { expr: tested, .. } => {
+                    out.column = of(tested);
+                    out.at = extent(remote, expr);
+                }
+                _ => {}
             }
             out
         })
@@ -399,6 +472,7 @@ fn part(
     outs: &[Vec<Out>],
     found: &[(Range<usize>, At)],
     listed: &[Listed],
+    totals: Option<(Vec<Total>, u64)>,
 ) -> Option<Part> {
     let source = remote.source(&rel.target)?;
     let text = remote.request.sql.to_lowercase();
@@ -417,13 +491,31 @@ fn part(
         out.schema.name = name;
         rel.columns.push(out);
     }
-    let named = |at: &At| {
-        let i = columns.iter().position(|c| c == at)?;
-        Some(format!("dvt_join_{number}.{}", remote.sheet.quote(&rel.columns[i].schema.name)))
-    };
     let sql = remote.request.sql;
     let mut edits = dead(remote, &rel.ctes, &(0..0))?;
     let mut words = Vec::new();
+    let called = |name: &str| format!("dvt_join_{number}.{}", remote.sheet.quote(name));
+    let mut bound = bounded(remote, &rel);
+    if let Some((totals, groups)) = totals {
+        let by: Vec<&str> = rel.columns.iter().map(|c| c.sql.as_str()).collect();
+        rel.tail = format!(" GROUP BY {}", by.join(", "));
+        let keys = by.len();
+        bound = Some(groups);
+        for total in totals {
+            let mut text = total.text;
+            for (i, mut out) in total.columns.into_iter().enumerate() {
+                let known = rel.columns[keys..].iter().find(|c| c.sql == out.sql).map(|c| c.schema.name.clone());
+                out.schema.name = known.clone().unwrap_or_else(|| format!("dvt_total_{}", rel.columns.len()));
+                text = text.replace(&format!("{{{i}}}"), &called(&out.schema.name));
+                if known.is_none() {
+                    rel.columns.push(out);
+                }
+            }
+            words.push((text.clone(), sql[total.at.clone()].to_owned()));
+            edits.push(Edit::new(sql, total.at, text));
+        }
+    }
+    let named = |at: &At| columns.iter().position(|c| c == at).map(|i| called(&rel.columns[i].schema.name));
     for (at, column) in found.iter().filter(|(at, column)| members.contains(&column.0) && !settled.iter().any(|s| s.contains(&at.start))) {
         let name = named(column)?;
         words.push((name.clone(), sql[at.clone()].to_owned()));
@@ -451,6 +543,5 @@ fn part(
         edits.push(Edit::new(sql, range(remote, &idents)?, with));
     }
     let answer = rel.text(&|i| source.quote(&rel.columns[i].schema.name));
-    let bound = bounded(remote, &rel);
     Some(Part { edits, rows: bound, ctes: !rel.ctes.is_empty(), target: rel.target, leaf: *rel.leaves.first()?, sql: answer, words, columns: rel.columns.into_iter().map(|c| c.schema).collect() })
 }

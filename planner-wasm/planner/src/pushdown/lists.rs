@@ -16,6 +16,7 @@ use super::remote::{Around, Out, Remote};
 use super::verdict::Verdict;
 use crate::bind::column;
 use crate::dialect::DialectSheet;
+use crate::meaning::Average;
 use crate::translate::as_decimal;
 use crate::types::CanonicalType;
 use sqlparser::ast::{BinaryOperator as Op, CastKind, Expr, Select, SelectItem, UnaryOperator, Value};
@@ -32,7 +33,7 @@ pub struct Home {
 }
 
 /// Functions of values.
-const PLAIN: [&str; 11] = ["coalesce", "nullif", "ifnull", "round", "abs", "ceil", "ceiling", "floor", "greatest", "least", "sign"];
+pub const PLAIN: [&str; 11] = ["coalesce", "nullif", "ifnull", "round", "abs", "ceil", "ceiling", "floor", "greatest", "least", "sign"];
 
 /// The columns that a source gives of its groups.
 pub struct Groups<'x> {
@@ -180,9 +181,7 @@ impl<'x> Groups<'x> {
     /// Clause 3.
     fn average(&mut self, sum: Out, count: Out, of: CanonicalType, alone: bool) -> Option<String> {
         let made = self.remote.sheet.meaning.as_ref()?.average.as_ref().filter(|a| alone || !a.alone)?;
-        let (p, s) = as_decimal(of)?;
-        let (precision, scale) = ((p + made.more).min(38), s + made.more);
-        let text = made.text.replace("{precision}", &precision.to_string()).replace("{scale}", &scale.to_string());
+        let text = average(made, of)?;
         self.rounded |= made.alone;
         let (sum, count) = (self.read(sum), self.read(count));
         Some(format!("({})", text.replace("{sum}", &sum).replace("{count}", &count)))
@@ -202,6 +201,13 @@ impl<'x> Groups<'x> {
         self.aliases.clear();
         said
     }
+}
+
+/// How an average of such numbers is made of `{sum}` and `{count}`.
+pub fn average(made: &Average, of: CanonicalType) -> Option<String> {
+    let (p, s) = as_decimal(of)?;
+    let (precision, scale) = ((p + made.more).min(38), s + made.more);
+    Some(made.text.replace("{precision}", &precision.to_string()).replace("{scale}", &scale.to_string()))
 }
 
 /// Operators that are the same of one row.

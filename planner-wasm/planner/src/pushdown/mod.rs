@@ -13,6 +13,7 @@ pub mod limit;
 mod lists;
 pub mod literal;
 mod number;
+mod partial;
 pub mod parts;
 mod predicate;
 mod remote;

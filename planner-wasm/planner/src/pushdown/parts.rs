@@ -84,13 +84,13 @@ pub fn delegate(request: &PlanRequest<'_>, rules: &Rules) -> Result<Delegated, D
         let number = out.views.len();
         let mut search = Search { remote: &remote, readers: &readers, number, found: Vec::new(), stayed: Vec::new(), tokens: &tokens };
         search.query(&query, &Env::new(), true, false);
-        let Search { found, stayed, .. } = search;
+        let Search { mut found, stayed, .. } = search;
         if found.is_empty() {
             out.stayed = stayed;
             out.read = Some((query, tokens, tables));
             break;
         }
-        let edits: Vec<&Edit> = found.iter().flat_map(|p| &p.edits).collect();
+        let edits: Vec<Edit> = found.iter_mut().flat_map(|p| std::mem::take(&mut p.edits)).collect();
         let (sql, mut relations) = apply(now.sql, now.relations, &edits);
         for (i, part) in found.into_iter().enumerate() {
             let name = format!("dvt_part_{}", number + i);
@@ -183,7 +183,7 @@ impl Search<'_> {
     fn group<'q>(&mut self, select: &'q Select, query: Option<&'q Query>, env: &Env<'q>) {
         let number = self.number + self.found.len();
         let taken = self.found.iter().flat_map(|p| &p.columns).map(|c| c.name.to_lowercase()).collect();
-        let part = joins::group(self.remote, self.readers, number, &taken, select, query, env, &mut self.stayed);
+        let part = joins::group(self.remote, self.readers, self.tokens, number, &taken, select, query, env, &mut self.stayed);
         self.add(part);
     }
 

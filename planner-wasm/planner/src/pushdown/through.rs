@@ -42,6 +42,19 @@ struct Calls<'s> {
     volatile: bool,
 }
 
+impl<'s> Calls<'s> {
+    fn of(select: &'s Select) -> Self {
+        Self { select, windows: Vec::new(), volatile: false }
+    }
+}
+
+/// Whether anything in a SELECT gives another value each time.
+pub fn volatile(select: &Select) -> bool {
+    let mut calls = Calls::of(select);
+    visit(select, &mut calls);
+    calls.volatile
+}
+
 impl Watch for Calls<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::Function(f) = expr {
@@ -111,7 +124,7 @@ impl<'a> Gates<'a> {
             Some(Distinct::On(keys)) => Some(keys.iter().filter_map(key).collect()),
             _ => None,
         };
-        let mut calls = Calls { select, windows: Vec::new(), volatile: false };
+        let mut calls = Calls::of(select);
         select.projection.iter().for_each(|i| visit(i, &mut calls));
         select.qualify.iter().for_each(|e| visit(e, &mut calls));
         let windows = calls.windows.iter().map(|w| w.iter().flatten().filter_map(at).collect()).collect();

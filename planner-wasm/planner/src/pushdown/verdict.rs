@@ -25,6 +25,8 @@ pub enum Rule {
     Limit,
     /// Aggregates and DISTINCT.
     Aggregates,
+    /// Groups of one target's rows below what reads other targets too.
+    Partial,
     /// Keys of one scan for another, at run time.
     Keys,
     /// One read for several scans of a relation.
@@ -40,7 +42,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Columns,
         Self::Filters,
         Self::Through,
@@ -50,6 +52,7 @@ impl Rule {
         Self::Equalities,
         Self::Limit,
         Self::Aggregates,
+        Self::Partial,
         Self::Keys,
         Self::Shares,
         Self::Joins,
@@ -124,6 +127,8 @@ pub enum Verdict {
     EveryDigit,
     /// Aggregates: what is computed at home of groups is no aggregate itself.
     GroupValues,
+    /// Partial groups: an aggregate that stays has its value however often a row stands there.
+    Repeated,
     /// Keys: the relation that gives them stands in every row.
     Standing,
     /// Keys: a column has no values but those of one scan.
@@ -159,7 +164,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::NullRejecting,
         Self::OnSide,
         Self::BareName,
@@ -191,6 +196,7 @@ impl Verdict {
         Self::ExactAggregate,
         Self::EveryDigit,
         Self::GroupValues,
+        Self::Repeated,
         Self::Standing,
         Self::AllValues,
         Self::KeyType,

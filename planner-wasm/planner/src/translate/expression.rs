@@ -6,8 +6,9 @@ use super::scope::{Scope, folded};
 use super::{Said, Translator};
 use crate::types::{CanonicalType, Family};
 use crate::meaning::Fraction;
+use crate::walk::Part;
 use dvt_diagnostic::Diagnostic;
-use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Visit, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, UnaryOperator, Value};
 
 impl Translator<'_> {
     /// An expression that is true, false or NULL.
@@ -120,7 +121,7 @@ impl Translator<'_> {
     }
 
     /// Values that stand for one another, of the type they have in common.
-    pub(super) fn alike(&self, at: &impl Visit, values: Vec<Said>) -> Result<(Vec<Said>, Kind), Diagnostic> {
+    pub(super) fn alike(&self, at: &dyn Part, values: Vec<Said>) -> Result<(Vec<Said>, Kind), Diagnostic> {
         let values = values.into_iter().map(|v| if v.compared { self.typed(at, v) } else { Ok(v) }).collect::<Result<Vec<_>, _>>()?;
         let mut kind = Kind::Null;
         for (value, own) in values.iter().zip(self.adapted(&values)) {
@@ -235,7 +236,7 @@ impl Translator<'_> {
     }
 
     /// `a op b` of a comparison.
-    pub(super) fn compare(&self, at: &impl Visit, a: Said, op: &str, b: Said) -> Result<Said, Diagnostic> {
+    pub(super) fn compare(&self, at: &dyn Part, a: Said, op: &str, b: Said) -> Result<Said, Diagnostic> {
         self.comparable(at, a.kind, b.kind)?;
         let (x, y) = (a.kind, b.kind);
         let (a, b) = (self.beside(at, a, y)?, self.beside(at, b, x)?);
@@ -251,7 +252,7 @@ impl Translator<'_> {
     }
 
     /// A side of a comparison as the other side's type asks for it.
-    fn beside(&self, at: &impl Visit, said: Said, other: Kind) -> Result<Said, Diagnostic> {
+    fn beside(&self, at: &dyn Part, said: Said, other: Kind) -> Result<Said, Diagnostic> {
         match (said.kind, other) {
             // Where values keep a type each, a string is a number's equal only beside a table's own column.
             (Kind::Literal, Kind::Of(wanted, _)) if self.meaning.mixes && matches!(wanted.family(), Family::Integer | Family::Decimal | Family::Float) => {
@@ -268,7 +269,7 @@ impl Translator<'_> {
     }
 
     /// Whether values of these types may be compared, and compare alike in both dialects.
-    pub(super) fn comparable(&self, at: &impl Visit, a: Kind, b: Kind) -> Result<(), Diagnostic> {
+    pub(super) fn comparable(&self, at: &dyn Part, a: Kind, b: Kind) -> Result<(), Diagnostic> {
         let number = |f: Family| matches!(f, Family::Integer | Family::Decimal | Family::Float);
         for kind in [a, b] {
             if kind.is_text() && !(kind == Kind::Literal && a != b) && !self.by_bytes(kind) {

@@ -5,9 +5,10 @@ use super::scope::Scope;
 use super::{Said, Translator};
 use crate::meaning::{Once, Rule};
 use crate::types::CanonicalType;
+use crate::walk::Part;
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Visit, WindowFrame,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, WindowFrame,
     WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
@@ -30,7 +31,7 @@ pub(super) struct Call {
 
 impl Translator<'_> {
     /// A function, operator or cast by its rule.
-    pub(super) fn apply(&self, at: &impl Visit, name: &str, args: Vec<Said>, call: &Call) -> Result<Said, Diagnostic> {
+    pub(super) fn apply(&self, at: &dyn Part, name: &str, args: Vec<Said>, call: &Call) -> Result<Said, Diagnostic> {
         let asked = |rule: &Rule| match (&rule.to, call.asked) {
             (None, _) => true,
             (Some(to), Some(kind)) => to.split('|').any(|t| self.is(t, &Said::new("", Kind::of(kind)))),
@@ -127,14 +128,14 @@ impl Translator<'_> {
     }
 
     /// A decimal that becomes a double, as the dialect makes one of it: many digits are rounded once.
-    pub(super) fn as_double(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+    pub(super) fn as_double(&self, at: &dyn Part, said: Said) -> Result<Said, Diagnostic> {
         match said.kind.canonical() {
             Some(CanonicalType::Decimal(..)) if self.meaning.rule.iter().any(|r| r.means == "decimal_to_float") => self.apply(at, "cast", vec![said], &Call { asked: Some(CanonicalType::Float(64)), ..Call::default() }),
             _ => Ok(said),
         }
     }
 
-    fn as_text(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+    fn as_text(&self, at: &dyn Part, said: Said) -> Result<Said, Diagnostic> {
         let text = match said.kind {
             Kind::Literal | Kind::Of(CanonicalType::Text, _) => return Ok(said),
             Kind::Of(_, Form::Rest(..) | Form::Open(..)) => {
@@ -151,7 +152,7 @@ impl Translator<'_> {
     }
 
     /// A decimal with more digits than its query gives out, as that gives it out.
-    pub(super) fn given_digits(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+    pub(super) fn given_digits(&self, at: &dyn Part, said: Said) -> Result<Said, Diagnostic> {
         let Some((precision, scale)) = said.kind.shown() else { return Ok(said) };
         let kind = CanonicalType::Decimal(precision, scale);
         Ok(Said::new(format!("CAST({} AS {})", said.sql, self.type_name(at, kind)?), Kind::of(kind)))
@@ -198,7 +199,7 @@ impl Translator<'_> {
     }
 
     /// The arguments as the rule's template takes them, and the type of the result.
-    fn given(&self, at: &impl Visit, rule: &Rule, args: Vec<Said>, call: &Call) -> Result<(Vec<Said>, Kind), Diagnostic> {
+    fn given(&self, at: &dyn Part, rule: &Rule, args: Vec<Said>, call: &Call) -> Result<(Vec<Said>, Kind), Diagnostic> {
         let decimals = |args: &[Said]| -> Option<Vec<(u8, u8)>> { args.iter().map(|a| as_decimal(a.kind.canonical()?)).collect() };
         let rest = args.iter().any(|a| a.kind.shown().is_some());
         let fitting = |precision: u8, scale: u8| {

@@ -25,8 +25,8 @@ pub use kind::as_decimal;
 use kind::{Form, Kind};
 use scope::Scope;
 pub use scope::folded;
-use crate::walk::{Watch, visit};
-use sqlparser::ast::{Expr, Ident, Query, TableFactor, Visit};
+use crate::walk::{Part, Watch};
+use sqlparser::ast::{Expr, Ident, Query, TableFactor};
 use std::ops::ControlFlow;
 
 /// A query and what it is translated with.
@@ -89,12 +89,12 @@ impl Said {
 }
 
 impl Translator<'_> {
-    fn refuse(&self, at: &impl Visit, why: impl std::fmt::Display) -> Diagnostic {
+    fn refuse(&self, at: &dyn Part, why: impl std::fmt::Display) -> Diagnostic {
         let message = format!("{why}; the model is written in `{}`, the compute runs `{}`", self.of.model.name, self.of.compute.name);
         let out = Diagnostic::error(Code::NotTranslatable, message)
             .hint(format!("write it in another way, or write the model in the compute's dialect and say config(dialect='{}')", self.of.compute.name));
         let mut first = First(None);
-        visit(at, &mut first);
+        at.show(&mut first);
         match first.0 {
             Some((line, column)) => out.at(Span::new(COMPILED, line, column)),
             None => out,
@@ -105,11 +105,11 @@ impl Translator<'_> {
         self.of.compute.quote(name)
     }
 
-    fn type_name(&self, at: &impl Visit, kind: CanonicalType) -> Result<String, Diagnostic> {
+    fn type_name(&self, at: &dyn Part, kind: CanonicalType) -> Result<String, Diagnostic> {
         self.writes.name(kind).ok_or_else(|| self.refuse(at, format!("the compute has no type for {kind}")))
     }
 
-    fn holds(&self, at: &impl Visit, column: &str, kind: CanonicalType) -> Result<(), Diagnostic> {
+    fn holds(&self, at: &dyn Part, column: &str, kind: CanonicalType) -> Result<(), Diagnostic> {
         match self.writes.name(kind) {
             Some(_) => Ok(()),
             None => Err(self.refuse(at, format!("the column `{column}` is of the type {kind}, for which the compute has none"))),
@@ -138,7 +138,7 @@ impl Translator<'_> {
     }
 
     /// As a value of its own type: numbers and truth values of the text get the type that they have in the dialect.
-    fn typed(&self, at: &impl Visit, said: Said) -> Result<Said, Diagnostic> {
+    fn typed(&self, at: &dyn Part, said: Said) -> Result<Said, Diagnostic> {
         if said.compared && !self.writes.has("truth") {
             let kind = if self.meaning.truth { CanonicalType::Bool } else { self.meaning.whole.1 };
             let sql = format!("CAST(CASE WHEN {0} THEN 1 WHEN NOT {0} THEN 0 END AS {1})", said.sql, self.type_name(at, kind)?);
@@ -159,7 +159,7 @@ impl Translator<'_> {
     }
 
     /// As a value of `kind`, which holds all of its values.
-    fn widened(&self, at: &impl Visit, said: Said, kind: Kind) -> Result<Said, Diagnostic> {
+    fn widened(&self, at: &dyn Part, said: Said, kind: Kind) -> Result<Said, Diagnostic> {
         match (said.kind, kind) {
             (Kind::Literal, Kind::Of(wanted, _)) if wanted != CanonicalType::Text => self.adopt(at, said, wanted),
             (Kind::Null | Kind::Literal, _) => Ok(Said { kind, ..said }),

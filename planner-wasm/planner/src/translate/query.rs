@@ -5,9 +5,10 @@ use super::scope::{Column, Scope, folded};
 use super::{Said, Translator};
 use crate::meaning::Nulls;
 use crate::types::CanonicalType;
+use crate::walk::Part;
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
-    CteAsMaterialized, Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderBySort, Query, SetExpr, SetOperator, SetQuantifier, Visit, Values,
+    CteAsMaterialized, Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderBySort, Query, SetExpr, SetOperator, SetQuantifier, Values,
 };
 
 /// Where a query stands: what its rows are for.
@@ -227,7 +228,7 @@ impl Translator<'_> {
     }
 
     /// Whether the order by a key says which rows there are; then both dialects must agree on it.
-    pub(super) fn sortable(&self, at: &impl Visit, kind: Kind, matters: bool) -> Result<(), Diagnostic> {
+    pub(super) fn sortable(&self, at: &dyn Part, kind: Kind, matters: bool) -> Result<(), Diagnostic> {
         if matters && !self.ordered(kind) {
             let hint = if kind.is_text() { "the order of text depends on its collation" } else { "its order is not known" };
             return Err(self.refuse(at, format!("sorting by {}: {hint}", kind.words())));
@@ -263,7 +264,7 @@ impl Translator<'_> {
     }
 
     /// The columns of a set operation or of VALUES, once no further part can give them a type or a name.
-    fn settle_columns(&self, at: &impl Visit, columns: &mut [Column], place: Place) -> Result<(), Diagnostic> {
+    fn settle_columns(&self, at: &dyn Part, columns: &mut [Column], place: Place) -> Result<(), Diagnostic> {
         for (i, column) in columns.iter_mut().enumerate() {
             if column.name.is_empty() && place != Place::Value {
                 return Err(self.refuse(at, format!("the name of column {} differs between dialects: give it an alias", i + 1)));
@@ -283,7 +284,7 @@ impl Translator<'_> {
     }
 
     /// A NULL or a string that becomes a column has the type text.
-    pub(super) fn settled(&self, at: &impl Visit, said: Said, place: Place) -> Result<Said, Diagnostic> {
+    pub(super) fn settled(&self, at: &dyn Part, said: Said, place: Place) -> Result<Said, Diagnostic> {
         match (said.kind, place) {
             (Kind::Of(_, Form::Rest(p, s) | Form::Open(p, s)), _) => {
                 let said = self.given_digits(at, said)?;

@@ -8,10 +8,10 @@ use crate::catalog::Collation;
 use crate::derive::bare;
 use crate::residual::offset;
 use crate::types::CanonicalType;
-use crate::walk::{Watch, visit};
+use crate::walk::{Part, Watch, visit};
 use dvt_diagnostic::Diagnostic;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, OrderBy, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Visit,
+    Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, OrderBy, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
     TableFactor, TableWithJoins,
 };
 use std::ops::ControlFlow;
@@ -185,7 +185,7 @@ impl Translator<'_> {
         }
     }
 
-    fn add(&self, at: &impl Visit, scope: &mut Scope<'_>, item: Item) -> Result<(), Diagnostic> {
+    fn add(&self, at: &dyn Part, scope: &mut Scope<'_>, item: Item) -> Result<(), Diagnostic> {
         if scope.items.iter().any(|i| i.name.eq_ignore_ascii_case(&item.name)) {
             return Err(self.refuse(at, format!("two relations are called `{}`: give one an alias", item.name)));
         }
@@ -259,12 +259,12 @@ impl Translator<'_> {
     }
 
     /// Whether the compute has types for the columns of a `*`.
-    fn held(&self, at: &impl Visit, columns: &[Column]) -> Result<(), Diagnostic> {
+    fn held(&self, at: &dyn Part, columns: &[Column]) -> Result<(), Diagnostic> {
         columns.iter().filter_map(|c| Some((c, c.kind?.canonical()?))).try_for_each(|(c, kind)| self.holds(at, &c.name, kind))
     }
 
     /// The columns of a bare `*`: of the relations in their order, merged ones once.
-    fn star(&self, at: &impl Visit, scope: &Scope<'_>) -> Result<Vec<Column>, Diagnostic> {
+    fn star(&self, at: &dyn Part, scope: &Scope<'_>) -> Result<Vec<Column>, Diagnostic> {
         if scope.items.is_empty() {
             return Err(self.refuse(at, "`*` without a relation"));
         }

@@ -6,8 +6,9 @@ use super::scope::Scope;
 use super::{Said, Translator};
 use crate::pushdown::literal;
 use crate::types::{CanonicalType, Family};
+use crate::walk::Part;
 use dvt_diagnostic::Diagnostic;
-use sqlparser::ast::{CastKind, CeilFloorKind, DataType, Expr, Interval, Visit, TrimWhereField, Value};
+use sqlparser::ast::{CastKind, CeilFloorKind, DataType, Expr, Interval, TrimWhereField, Value};
 
 /// Units of an interval that every product measures alike.
 const UNITS: [&str; 7] = ["second", "minute", "hour", "day", "week", "month", "year"];
@@ -91,7 +92,7 @@ impl Translator<'_> {
     }
 
     /// A string of the text as a value of the type that is asked of it there.
-    pub(super) fn adopt(&self, at: &impl Visit, said: Said, wanted: CanonicalType) -> Result<Said, Diagnostic> {
+    pub(super) fn adopt(&self, at: &dyn Part, said: Said, wanted: CanonicalType) -> Result<Said, Diagnostic> {
         let text = said.string.clone().unwrap_or_default();
         let midnight = self.meaning.across.iter().any(|p| *p == (Family::Date, Family::Timestamp) || *p == (Family::Timestamp, Family::Date));
         let plain = match wanted {

@@ -123,7 +123,12 @@ pub fn dialect_of(target: &TargetName) -> Option<DialectName> {
 static READ_SHEETS: OnceLock<Sheets> = OnceLock::new();
 static CATALOG: OnceLock<Catalog> = OnceLock::new();
 
+/// `-- rows: customers 1000, orders 100000` as the first line: what the sources say of their sizes.
 pub fn planned(template: &str, dialect: &str, no_pushdown: bool, rules: &Rules) -> Result<FederatedPlan, dvt_diagnostic::Diagnostic> {
+    if let Some((list, _)) = template.strip_prefix("-- rows: ").and_then(|t| t.split_once('\n')) {
+        let rows: Vec<(&str, u64)> = list.split(", ").map(|one| one.split_once(' ').unwrap()).map(|(name, n)| (name, n.parse().unwrap())).collect();
+        return planned_in(&catalog(&rows), template, dialect, no_pushdown, rules);
+    }
     planned_in(CATALOG.get_or_init(|| catalog(&[])), template, dialect, no_pushdown, rules)
 }
 
