@@ -3,6 +3,15 @@
 
 /// For models of every dialect; all of them are DuckDB's.
 pub const QUERIES: &[&str] = &[
+    "select c.since as d, sum(o.amount) as a, count(*) as n, count(o.amount) as m, min(o.ordered) as f, max(o.id) as g from {orders} o join {customers} c on o.customer_id = c.id where o.id < 100 group by c.since",
+    "select c.since as d, sum(o.amount) as a, count(*) as n, count(o.amount) as m, max(c.credit) as f from {orders} o left join {customers} c on o.customer_id = c.id and c.credit > 0 where o.id between 1 and 100 group by c.since",
+    "select c.since as k, sum(l.pieces) as p, sum(case when l.line > 1 then l.price else 0 end) as s, count(distinct c.id) as d, max(c.credit) as m from {lines} l join {customers} c on l.order_id = c.id where l.price between -1000 and 1000 group by c.since having count(*) > 1 order by s, k",
+    "select case when l.returned > '2024-01-01' then 1 else 0 end as k, count(*) as n, sum(l.price) + 1 as s, count(l.sku) as m from {lines} l where l.price between -1000 and 1000 group by case when l.returned > '2024-01-01' then 1 else 0 end",
+    "select sum(o.amount) as a, count(*) as n, count(o.id) + 1 as m, min(c.since) as d from {orders} o join {customers} c on o.customer_id = c.id where o.id > 1000 and o.id < 2000",
+    "select sum(l.pieces) as a, max(l.line) as b, count(*) as n from {lines} l join {customers} c on l.order_id = c.id join {stores} s on s.id = c.id where l.pieces in (1, 2, 3)",
+    "select c.since as d, avg(l.price) as a, avg(l.pieces) as b from {lines} l join {customers} c on l.order_id = c.id where l.price between -1000 and 1000 group by c.since order by d",
+    "select i.qty as q, sum(l.price) as p, count(*) as n, sum(o.amount) as a from {lines} l join {orders} o on l.order_id = o.id join {items} i on i.order_id = o.customer_id where l.price between -1000 and 1000 and o.id < 100 group by i.qty",
+    "select t.d, t.a, c.id from (select c.since as d, sum(o.amount) as a from {orders} o join {customers} c on o.customer_id = c.id where o.id < 100 group by c.since) t join {customers} c on c.since = t.d",
     "select t.amount, t.id, c.id as c from (select customer_id, sum(amount) as amount, max(id) as id, count(status) as status from {orders} where id < 100 group by customer_id having sum(amount) > 0 or count(id) > 1) t left join {customers} c on c.id = t.customer_id",
     "select coalesce(1, 2) as one, c.id from (select coalesce(3, 4) as k from {orders}) t cross join {customers} c",
     "select t.one, t.n, c.id from (select coalesce(1, 2) as one, count(*) as n from {orders} where id = 100 group by all) t cross join {customers} c",
