@@ -21,7 +21,7 @@ mod tls;
 
 /// A folder of its own for rows that pass through files; gone when dropped, or swept by the next process.
 pub use self::duckdb::SpillFolder as Exchange;
-pub use self::duckdb::{Compute, ComputeSettings, Reads, StreamSender, describe_parquet, read_parquet, write_parquet};
+pub use self::duckdb::{Compute, ComputeSettings, Kept, Reads, StreamSender, describe_parquet, read_parquet, write_parquet};
 pub use error::{EngineError, ErrorKind, PluginFault};
 pub use secret::Secret;
 pub use tls::TlsMode;

@@ -297,6 +297,9 @@ fn federated(
             if context.cancel.is_cancelled() { Err(Stop) } else { sink.push(batch) }
         });
         drop(watch);
+        if let Some(sharing) = &context.sharing {
+            sharing.reads.leave_open(result.is_ok().then(|| compute.kept()));
+        }
         if result.is_err() {
             reading.cancel();
         }

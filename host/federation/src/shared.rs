@@ -38,6 +38,8 @@ pub struct SharedReads {
     readers: BTreeMap<(TargetName, String), BTreeSet<UniqueId>>,
     state: Mutex<State>,
     changed: Condvar,
+    /// The embedded compute stays open between the nodes of a run.
+    open: Mutex<Option<dvt_engine::Kept>>,
 }
 
 #[derive(Default)]
@@ -102,7 +104,12 @@ impl SharedReads {
             by.entry((target, relation.identifier.to_lowercase())).or_default().insert(id);
         }
         by.retain(|_, nodes| nodes.len() > 1);
-        Self { readers: by, state: Mutex::default(), changed: Condvar::new() }
+        Self { readers: by, state: Mutex::default(), changed: Condvar::new(), open: Mutex::default() }
+    }
+
+    /// `compute`: what the last session leaves open; None after one that failed, which may have left it unfit for another.
+    pub(crate) fn leave_open(&self, compute: Option<dvt_engine::Kept>) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = compute;
     }
 
     fn held(&self) -> MutexGuard<'_, State> {

@@ -37,6 +37,12 @@ pub struct Compute {
     streams: Vec<StreamToken>,
     pending: Vec<String>,
     /// Last: sessions are closed before it.
+    instance: Arc<Instance>,
+}
+
+/// Keeps what sessions of equal settings share open while none of them lives: opening it takes longer than a small query.
+#[derive(Clone)]
+pub struct Kept {
     _instance: Arc<Instance>,
 }
 
@@ -88,7 +94,11 @@ impl Compute {
         let instance = Instance::of(settings)?;
         let connection = instance.root.lock().unwrap_or_else(PoisonError::into_inner).try_clone().map_err(|e| failure(&e))?;
         prepare(&connection)?;
-        Ok(Self { connection, streams: Vec::new(), pending: Vec::new(), _instance: instance })
+        Ok(Self { connection, streams: Vec::new(), pending: Vec::new(), instance })
+    }
+
+    pub fn kept(&self) -> Kept {
+        Kept { _instance: self.instance.clone() }
     }
 
     /// Runs a statement that makes what a query of this session calls.

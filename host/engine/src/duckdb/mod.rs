@@ -9,7 +9,7 @@ mod parquet;
 mod spill;
 mod stream;
 
-pub use compute::{Compute, ComputeSettings, Reads};
+pub use compute::{Compute, ComputeSettings, Kept, Reads};
 pub use spill::SpillFolder;
 pub use file::DuckdbConnection;
 pub use parquet::{describe_parquet, read_parquet, write_parquet};
@@ -73,6 +73,19 @@ fn prepare(connection: &duckdb::Connection) -> Result<(), EngineError> {
     stream::register(connection)
 }
 
+/// Plans a query; where DuckDB's optimizer loses a column on its way, which is no fault of the query, without the optimizer.
+/// (1.5.6 and 2.0: a filter `c is null` on the side that a right join fills, below another join; seed 3477557 of the random queries.)
+fn planned<'c>(connection: &'c duckdb::Connection, sql: &str) -> Result<duckdb::Statement<'c>, EngineError> {
+    let lost = match connection.prepare(sql) {
+        Err(e) if e.to_string().contains("INTERNAL Error: Failed to bind column reference") => e,
+        other => return other.map_err(|e| failure(&e)),
+    };
+    connection.execute_batch("PRAGMA disable_optimizer").map_err(|_| failure(&lost))?;
+    let statement = connection.prepare(sql);
+    connection.execute_batch("PRAGMA enable_optimizer").map_err(|e| failure(&e))?;
+    statement.map_err(|_| failure(&lost))
+}
+
 /// The columns of a query and their types, by binding it.
 fn describe(connection: &duckdb::Connection, sql: &str) -> Result<Vec<DescribedColumn>, EngineError> {
     let sql = format!("DESCRIBE {}", sql.trim().trim_end_matches(';'));
@@ -91,7 +104,7 @@ fn drain(
     sql: &str,
     each: &mut dyn FnMut(RecordBatch) -> Result<bool, EngineError>,
 ) -> Result<SchemaRef, EngineError> {
-    let mut statement = connection.prepare(sql).map_err(|e| failure(&e))?;
+    let mut statement = planned(connection, sql)?;
     let schema = statement.stream_arrow([]).map_err(|e| failure(&e))?.get_schema();
     while let Some(rows) = statement.step().map_err(|e| failure(&e))? {
         if !each(RecordBatch::from(&rows))? {
