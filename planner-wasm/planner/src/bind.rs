@@ -367,6 +367,11 @@ pub fn column(expr: &Expr) -> Option<&[Ident]> {
 }
 
 impl Relations<'_> {
+    /// Whether a column here may be called so.
+    pub fn known(&self, name: &str) -> bool {
+        self.items.iter().any(|i| i.columns.as_ref().is_none_or(|c| c.list.iter().any(|c| same(&c.name, name))))
+    }
+
     pub fn column(&self, (item, column): At) -> Option<&Column> {
         self.items[item].columns.as_ref()?.list.get(column)
     }

@@ -56,6 +56,9 @@ pub struct DialectSheet {
     /// Native types of what it computes, by canonical type (`decimal` without its digits): for computes that read by those.
     #[serde(default)]
     pub computed: BTreeMap<String, String>,
+    /// What it computes of a column, to group by.
+    #[serde(default)]
+    pub computes: Vec<Computes>,
     /// How it computes decimals; absent: only their columns are summed up there.
     #[serde(default)]
     pub exact: Option<Exact>,
@@ -110,6 +113,20 @@ impl DialectSheet {
 /// Where a sheet is silent: short enough for any product known.
 fn usual_name_limit() -> usize {
     63
+}
+
+/// An expression of one column, by what it means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Computes {
+    pub means: Vec<String>,
+    /// The column's types, with `|` between.
+    pub of: String,
+    /// The value's type, where the meaning has several.
+    #[serde(default)]
+    pub gives: Option<String>,
+    /// `{0}` the column; `{constant}`, the string that the text names, such as `month`.
+    pub sql: String,
 }
 
 /// `+`, `-`, `*` and sums of decimals that lose no digit.

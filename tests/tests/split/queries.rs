@@ -3,6 +3,12 @@
 
 /// For models of every dialect; all of them are DuckDB's.
 pub const QUERIES: &[&str] = &[
+    "select t.*, c.id from (select date_trunc('month', shipped) as a, date_trunc('week', shipped) as b, date_trunc('hour', shipped) as d, count(*) as n from {items} group by date_trunc('month', shipped), date_trunc('week', shipped), 3) t left join {customers} c on c.id = t.n",
+    "select t.*, c.id from (select extract(week from ordered) as a, extract(dow from ordered) as b, extract(doy from ordered) as d, extract(isoyear from ordered) as e, extract(quarter from ordered) + count(*) as f from {orders} group by 1, 2, 3, 4, extract(quarter from ordered)) t left join {customers} c on c.id = t.f",
+    "select t.*, c.id from (select extract(hour from shipped) as a, extract(minute from shipped) as b, extract(isodow from shipped) as d, extract(day from shipped) as e, max(qty) as f from {items} group by 1, 2, 3, 4) t left join {customers} c on c.id = t.f",
+    "select t.y, t.n, t.s, c.id from (select extract(year from ordered) as y, count(*) as n, sum(amount) as s from {orders} where id < 100 group by extract(year from ordered)) t left join {customers} c on c.id = t.n",
+    "select t.m, t.n from (select extract(month from since) as m, count(*) as n, max(credit) as s from {customers} group by extract(month from since) having extract(month from since) > 1) t left join {stores} c on c.id = t.n",
+    "select t.d, t.n, c.id from (select cast(shipped as date) as d, count(*) as n from {items} group by cast(shipped as date)) t left join {customers} c on c.since = t.d",
     "select c.since as d, sum(o.amount) as a, count(*) as n, count(o.amount) as m, min(o.ordered) as f, max(o.id) as g from {orders} o join {customers} c on o.customer_id = c.id where o.id < 100 group by c.since",
     "select c.since as d, sum(o.amount) as a, count(*) as n, count(o.amount) as m, max(c.credit) as f from {orders} o left join {customers} c on o.customer_id = c.id and c.credit > 0 where o.id between 1 and 100 group by c.since",
     "select c.since as k, sum(l.pieces) as p, sum(case when l.line > 1 then l.price else 0 end) as s, count(distinct c.id) as d, max(c.credit) as m from {lines} l join {customers} c on l.order_id = c.id where l.price between -1000 and 1000 group by c.since having count(*) > 1 order by s, k",

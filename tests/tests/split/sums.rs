@@ -29,11 +29,13 @@ struct Sums {
     items: Vec<(&'static Table, char)>,
     /// The one that most aggregates are of.
     large: usize,
+    /// Whether dates have fields. (Not in SQLite.)
+    fields: bool,
 }
 
 /// The text of one seed; `{orders}` stands for a relation.
 pub fn query(seed: u64) -> String {
-    let mut g = Sums { random: Random::new(seed), items: Vec::new(), large: 0 };
+    let mut g = Sums { random: Random::new(seed), items: Vec::new(), large: 0, fields: seed < 4_900_000 };
     let (sql, columns) = g.select();
     let sizes: Vec<String> = TABLES.iter().map(|t| format!("{} {}", t.name, if t.name == g.items[g.large].0.name { 100_000 } else { 10 })).collect();
     let whole = match g.random.below(6) {
@@ -100,6 +102,7 @@ impl Sums {
         match (self.random.below(8), day) {
             (0, Some(day)) => format!("case when {day} > '2024-01-01' then 1 else 0 end"),
             (1, _) => format!("coalesce({link}, {number})"),
+            (2, Some(day)) if self.fields => format!("extract({} from {day})", self.random.pick(&["year", "month", "day"])),
             (2..5, Some(day)) => day,
             _ => self.least(|t| t.keys).unwrap(),
         }

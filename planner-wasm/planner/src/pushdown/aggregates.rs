@@ -1,7 +1,7 @@
 //! Groups, aggregates and DISTINCT, computed at their source.
 //!
 //! Legality, over what [`super::remote`] can tell:
-//! 1. Every key is a plain column that the source compares with `=` as `exact`, without conditions: it then groups as the
+//! 1. Every key is a plain column, or an expression of one that the source computes ([`super::computed`]), that the source compares with `=` as `exact`, without conditions: it then groups as the
 //!    model does (never doubles, text of a loose collation, or cells that carry a type of their own). No ROLLUP, CUBE or
 //!    GROUPING SETS. DISTINCT: every column is such a key.
 //! 2. Every other column is count(*), count(c), count(DISTINCT c) of such a key, min or max of a column that the source
@@ -17,6 +17,7 @@
 //! 4. HAVING: on keys as WHERE; on an aggregate, compared with a literal of its type. What is left of it is asked at home.
 //! 5. Any other expression over these is computed at home ([`super::lists`]). Each has an alias: dialects differ in how they call them.
 
+use super::computed::computed;
 use super::lists::{Groups, Home};
 use super::number;
 use super::predicate::{comparison, conjuncts, read};
@@ -91,9 +92,16 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
         _ => None,
     };
     let list = select.projection.iter().map(listed).collect::<Option<Vec<_>>>()?;
-    let mut by: Vec<&Out> = Vec::new();
+    // Keys in the source's words, and as the text has them.
+    let key = |expr: &Expr| Some((around.here(expr).cloned().or_else(|| computed(remote, expr, around, source))?, expr.to_string()));
+    let alias = |group: &Expr| {
+        let Expr::Identifier(name) = group else { return None };
+        let item = list.iter().enumerate().find(|(i, _)| remote.named(select, list.len(), *i).is_some_and(|n| n.eq_ignore_ascii_case(&name.value)));
+        item.map(|(_, expr)| *expr).filter(|_| !around.relations.known(&name.value))
+    };
+    let mut by: Vec<(Out, String)> = Vec::new();
     match &select.group_by {
-        GroupByExpr::All(more) if more.is_empty() => by.extend(list.iter().filter_map(|e| around.here(e))),
+        GroupByExpr::All(more) if more.is_empty() => by.extend(list.iter().filter_map(|e| key(e))),
         GroupByExpr::Expressions(groups, more) if more.is_empty() => {
             for group in groups {
                 let expr = match group {
@@ -101,23 +109,24 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
                         Value::Number(n, false) => list.get(n.parse::<usize>().ok()?.checked_sub(1)?)?,
                         _ => return None,
                     },
-                    other => other,
+                    other => alias(other).unwrap_or(other),
                 };
-                by.push(around.here(expr)?);
+                by.push(key(expr)?);
             }
         }
         _ => return None,
     }
-    if !by.iter().all(|key| legal(key)) {
+    if !by.iter().all(|(key, _)| legal(key)) {
         return None;
     }
     let mut groups = Groups::new(remote, source, around, &by);
     let mut whole = Vec::new();
     for (i, expr) in list.iter().enumerate() {
         let name = remote.named(select, list.len(), i).unwrap_or_default();
-        if column(expr).is_some() {
-            let key = around.here(expr).filter(|k| by.iter().any(|b| b.sql == k.sql) && k.schema.canonical.is_some())?;
-            whole.push(groups.listed(key.clone(), name));
+        if let Some(key) = groups.key(expr) {
+            whole.push(groups.listed(key, name));
+        } else if column(expr).is_some() {
+            return None;
         } else if let Some(Made::Whole(out)) = groups.aggregate(expr) {
             whole.push(groups.listed(out, name));
         } else {
@@ -138,7 +147,7 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
         home.push((text, remote.named(select, list.len(), i).unwrap_or_default()));
     }
     if !by.is_empty() {
-        let list: Vec<&str> = by.iter().map(|k| k.sql.as_str()).collect();
+        let list: Vec<&str> = by.iter().map(|(k, _)| k.sql.as_str()).collect();
         rel.tail = format!(" GROUP BY {}", list.join(", "));
     }
     let (mut having, mut after) = (Vec::new(), Vec::new());
@@ -158,9 +167,9 @@ pub fn grouped<'q>(remote: &Remote<'_>, select: &'q Select, mut rel: Rel<'q>, ar
     }
     let rounded = groups.rounded;
     rel.columns = groups.columns;
-    rel.used.extend(by.iter().map(|k| (*k).clone()));
-    rel.bound = bound(&rel, &by);
-    let places: Option<Vec<usize>> = by.iter().map(|b| rel.columns.iter().position(|c| c.sql == b.sql)).collect();
+    rel.used.extend(by.iter().map(|(k, _)| k.clone()));
+    rel.bound = bound(&rel, &by.iter().map(|(k, _)| k).collect::<Vec<_>>());
+    let places: Option<Vec<usize>> = by.iter().map(|(b, _)| rel.columns.iter().position(|c| c.sql == b.sql)).collect();
     rel.unique = places.into_iter().collect();
     if !after.is_empty() || whole.contains(&None) {
         rel.home = Some(Home { list: home, asked: after, rounded });
@@ -176,7 +185,7 @@ fn asked_of_groups(
     select: &Select,
     groups: &Groups<'_>,
     target: &TargetName,
-    keys: &[&Out],
+    keys: &[(Out, String)],
     around: &Around<'_>,
 ) -> Option<String> {
     let source = remote.source(target)?;
@@ -188,7 +197,7 @@ fn asked_of_groups(
     let value = |e: &Expr| match e {
         Expr::Function(_) => whole(e),
         Expr::Identifier(name) => {
-            let taken = around.relations.items.iter().any(|i| i.columns.as_ref().is_none_or(|c| c.list.iter().any(|c| c.name.eq_ignore_ascii_case(&name.value))));
+            let taken = around.relations.known(&name.value);
             let mut named = select.projection.iter().filter_map(|i| match i {
                 SelectItem::ExprWithAlias { alias, expr } if alias.value.eq_ignore_ascii_case(&name.value) => Some(expr),
                 _ => None,
@@ -208,7 +217,7 @@ fn asked_of_groups(
     };
     let Some((out, test, literal)) = asked else {
         let predicate = read(expr, around.relations, None, false);
-        let of = |at: At| around.outs.get(at.0)?.get(at.1).filter(|o| keys.iter().any(|k| k.sql == o.sql));
+        let of = |at: At| around.outs.get(at.0)?.get(at.1).filter(|o| keys.iter().any(|(k, _)| k.sql == o.sql));
         let (sql, class) = remote.emitter.said(&predicate, &|at| of(at).map(|o| (o.sql.clone(), &o.schema)), source).ok()?;
         let whole = predicate.whole(&|at| of(at).map(|_| at));
         return remote.rules.legal(Verdict::LimitExact, whole && class == PushClass::Exact).then_some(sql);

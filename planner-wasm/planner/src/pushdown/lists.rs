@@ -40,7 +40,8 @@ pub struct Groups<'x> {
     remote: &'x Remote<'x>,
     source: &'x DialectSheet,
     around: &'x Around<'x>,
-    keys: Vec<&'x Out>,
+    /// With the text that they have in the model.
+    keys: &'x [(Out, String)],
     /// Aliases and what they stand for, while HAVING is read.
     aliases: Vec<(String, &'x Expr)>,
     pub columns: Vec<Out>,
@@ -51,8 +52,8 @@ pub struct Groups<'x> {
 }
 
 impl<'x> Groups<'x> {
-    pub fn new(remote: &'x Remote<'x>, source: &'x DialectSheet, around: &'x Around<'x>, keys: &[&'x Out]) -> Self {
-        Self { remote, source, around, keys: keys.to_vec(), aliases: Vec::new(), columns: Vec::new(), rounded: false, aggregates: 0 }
+    pub fn new(remote: &'x Remote<'x>, source: &'x DialectSheet, around: &'x Around<'x>, keys: &'x [(Out, String)]) -> Self {
+        Self { remote, source, around, keys, aliases: Vec::new(), columns: Vec::new(), rounded: false, aggregates: 0 }
     }
 
     pub fn aggregate(&self, expr: &Expr) -> Option<Made> {
@@ -60,6 +61,14 @@ impl<'x> Groups<'x> {
             Expr::Function(f) => aggregate(self.remote, f, self.around, self.source),
             _ => None,
         }
+    }
+
+    /// The key that an expression is.
+    pub fn key(&self, expr: &Expr) -> Option<Out> {
+        let here = self.around.here(expr);
+        let text = expr.to_string();
+        let is = |(key, said): &&(Out, String)| here.map_or(*said == text, |column| column.sql == key.sql);
+        self.keys.iter().find(is).filter(|(key, _)| key.schema.canonical.is_some()).map(|(key, _)| key.clone())
     }
 
     /// Takes a column that the list gives as it is; its place.
@@ -86,6 +95,9 @@ impl<'x> Groups<'x> {
     pub fn computed(&mut self, expr: &'x Expr, alone: bool) -> Option<String> {
         if column(expr).is_some() {
             return self.named(expr);
+        }
+        if let Some(key) = self.key(expr) {
+            return Some(self.read(key));
         }
         Some(match expr {
             Expr::Nested(inner) => format!("({})", self.computed(inner, alone)?),
@@ -158,10 +170,9 @@ impl<'x> Groups<'x> {
             [name] => self.aliases.iter().find(|(a, _)| a.eq_ignore_ascii_case(&name.value)).map(|(_, e)| *e),
             _ => None,
         });
-        let known = |name: &str| self.around.relations.items.iter().any(|i| i.columns.as_ref().is_none_or(|c| c.list.iter().any(|c| c.name.eq_ignore_ascii_case(name))));
         match (alias, column(expr)) {
             (Some(stands), Some([name])) => {
-                if known(&name.value) || column(stands).is_some() {
+                if self.around.relations.known(&name.value) || column(stands).is_some() {
                     return None;
                 }
                 // What stands for itself would never end.
@@ -171,8 +182,7 @@ impl<'x> Groups<'x> {
                 said
             }
             _ => {
-                let key = self.around.here(expr)?;
-                let key = self.keys.iter().find(|k| k.sql == key.sql).filter(|k| k.schema.canonical.is_some()).copied()?.clone();
+                let key = self.key(expr)?;
                 Some(self.read(key))
             }
         }

@@ -3,6 +3,7 @@
 //! Every judgement has a name in [`verdict`], by which a test turns it around.
 
 mod aggregates;
+mod computed;
 mod ctes;
 mod equalities;
 pub mod filters;

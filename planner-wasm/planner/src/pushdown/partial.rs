@@ -131,12 +131,11 @@ pub fn calls(remote: &Remote<'_>, select: &Select, query: Option<&Query>, relati
         GroupByExpr::All(more) if more.is_empty() => &[],
         _ => return None,
     };
-    let taken = |name: &str| relations.items.iter().any(|i| i.columns.as_ref().is_none_or(|c| c.list.iter().any(|c| c.name.eq_ignore_ascii_case(name))));
     // A grouping expression has no aggregate, whatever its functions are.
     let key = |expr: &Expr, number: usize, alias: Option<&str>| {
         by.iter().any(|group| match group {
             Expr::Value(v) => matches!(&v.value, Value::Number(n, false) if n.parse() == Ok(number)),
-            Expr::Identifier(name) if alias.is_some_and(|a| a.eq_ignore_ascii_case(&name.value)) => !taken(&name.value),
+            Expr::Identifier(name) if alias.is_some_and(|a| a.eq_ignore_ascii_case(&name.value)) => !relations.known(&name.value),
             other => other.to_string() == expr.to_string(),
         })
     };

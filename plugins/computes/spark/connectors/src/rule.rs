@@ -28,7 +28,11 @@ impl Rule {
 }
 
 pub fn apply(rules: &[Rule], native: &NativeType) -> Result<Option<String>, String> {
-    let rule = rules.iter().find(|r| r.fits(native)).ok_or_else(|| format!("the type {} cannot be carried by this compute", native.text))?;
+    let unknown = || match native.text.as_str() {
+        "" => "its source computes it, and the source's sheet does not name its type in [computed]".to_owned(),
+        text => format!("the type {text} cannot be carried by this compute"),
+    };
+    let rule = rules.iter().find(|r| r.fits(native)).ok_or_else(unknown)?;
     match &rule.refuse {
         Some(why) => Err(format!("the type {} cannot be carried by this compute: {why}", native.text)),
         None => Ok(rule.by.clone()),
