@@ -161,3 +161,14 @@ from {{{{ ref('{relation}') }}}}"
     // Other servers' types are told in the words of the model's.
     assert_eq!(place.postgres("select * from shop.counted"), ["2 | integer, text, text, integer, numeric(9,2)"]);
 }
+
+/// A sum has no digits of its own in PostgreSQL's description, beside columns whose types are told by other names than in its catalog.
+#[test]
+fn a_whole_query_of_one_server_lands_on_the_other_with_numbers_of_any_kind() {
+    let whole = "select sum(id + 0.25) as s, count(*) as n, max(id) as id, max(kind) as kind, bool_and(id > 0) as b, max(id::smallint) as i, max(id::float8) as f, max(id::real) as r, max('2024-01-01'::date + id) as d from {{ ref('orders') }}";
+    let place = place(&[("models/moved.sql", &format!("{{{{ config(materialized='table', target='my', dialect='postgres') }}}} {whole}"))]);
+    place.world.dvt("p", &["build"]).ok();
+    assert_eq!(place.mariadb("select * from shop.moved"), ["11.000000000000000000 | 4 | 4 | plain | 1 | 4 | 4 | 4 | 2024-01-05"]);
+    let types = "select group_concat(column_type order by ordinal_position separator ' ') from information_schema.columns where table_name = 'moved'";
+    assert_eq!(place.mariadb(types), ["decimal(38,18) bigint(20) int(11) longtext tinyint(1) smallint(6) double float date"]);
+}

@@ -80,18 +80,19 @@ where c.relkind in ('r', 'v', 'm', 'p', 'f') and n.nspname::text = {} order by 3
             return Err(format!("arrays ({}) cannot be carried; cast the column to text, for instance x::text", native.text));
         }
         let plain = match native.name.as_str() {
-            "boolean" => "bool",
-            "smallint" => "int16",
-            "integer" => "int32",
-            "bigint" => "int64",
+            // The catalog has the long names, a query's description the short ones.
+            "boolean" | "bool" => "bool",
+            "smallint" | "int2" => "int16",
+            "integer" | "int4" => "int32",
+            "bigint" | "int8" => "int64",
             "oid" => "uint32",
-            "real" => "float32",
-            "double precision" => "float64",
+            "real" | "float4" => "float32",
+            "double precision" | "float8" => "float64",
             // Without a declared scale: wide enough for what sums and averages give; a value that does not fit is
             // refused by name when it is read, never rounded.
             "numeric" if native.arguments.is_empty() => "decimal(38,18)",
             "numeric" => return native.decimal().ok_or_else(|| format!("{} is wider than 38 digits; cast the column", native.text)),
-            "text" | "character varying" | "character" | "name" | "xml" | "citext" | "\"char\"" => "text",
+            "text" | "character varying" | "varchar" | "character" | "bpchar" | "name" | "xml" | "citext" | "\"char\"" | "char" => "text",
             "bytea" => "bytes",
             "date" => "date",
             "time without time zone" | "time" => "time",
