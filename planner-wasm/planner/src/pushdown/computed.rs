@@ -55,6 +55,7 @@ pub fn computed(remote: &Remote<'_>, expr: &Expr, around: &Around<'_>, source: &
     let told = gives.to_string();
     let how = source.computes.iter().find(|c| c.means.contains(&rule.means) && takes(&c.of, &text, kind) && c.gives.as_ref().is_none_or(|g| *g == told))?;
     let out = made(how.sql.replace("{0}", &column.sql).replace("{constant}", &constant), gives);
-    let native = source.computed.get(&told).cloned().unwrap_or_default();
+    let called = if matches!(gives, CanonicalType::Decimal(..)) { "decimal" } else { told.as_str() };
+    let native = source.computed.get(called).cloned().unwrap_or_default();
     Some(Out { leaf: column.leaf, schema: ColumnSchema { native, ..out.schema }, ..out })
 }
