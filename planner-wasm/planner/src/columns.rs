@@ -10,7 +10,7 @@ use crate::parse::COMPILED;
 use dvt_diagnostic::{Code, Diagnostic, LineIndex, Span};
 use dvt_project::suggest::suggestion;
 use crate::walk::{Watch, visit};
-use sqlparser::ast::{Expr, Ident, Query, TableFactor};
+use sqlparser::ast::{Expr, Ident, Query, TableAlias, TableFactor};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -44,6 +44,22 @@ pub fn missing(sql: &str, query: &Query, tables: &[Table], catalog: &Catalog) ->
     None
 }
 
+/// What an element of FROM is called there.
+pub fn alias(factor: &TableFactor) -> Option<&TableAlias> {
+    match factor {
+        TableFactor::Table { alias, .. }
+        | TableFactor::Derived { alias, .. }
+        | TableFactor::TableFunction { alias, .. }
+        | TableFactor::Function { alias, .. }
+        | TableFactor::UNNEST { alias, .. }
+        | TableFactor::JsonTable { alias, .. }
+        | TableFactor::Pivot { alias, .. }
+        | TableFactor::Unpivot { alias, .. }
+        | TableFactor::NestedJoin { alias, .. } => alias.as_ref(),
+        _ => None,
+    }
+}
+
 struct Walk<'a> {
     index: LineIndex,
     sql: &'a str,
@@ -60,20 +76,13 @@ impl Watch for Walk<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        let (alias, scan) = match factor {
-            TableFactor::Table { name, alias, args, .. } => {
+        let alias = alias(factor);
+        let scan = match factor {
+            TableFactor::Table { name, args, .. } => {
                 let start = name.0.first().and_then(|p| p.as_ident()).map(|i| offset(&self.index, self.sql, i));
-                let renamed = alias.as_ref().is_some_and(|a| !a.columns.is_empty());
-                (alias, args.is_none() && !renamed && start.is_some_and(|s| self.starts.contains(&s)))
+                args.is_none() && alias.is_none_or(|a| a.columns.is_empty()) && start.is_some_and(|s| self.starts.contains(&s))
             }
-            TableFactor::Derived { alias, .. }
-            | TableFactor::TableFunction { alias, .. }
-            | TableFactor::Function { alias, .. }
-            | TableFactor::UNNEST { alias, .. }
-            | TableFactor::Pivot { alias, .. }
-            | TableFactor::Unpivot { alias, .. }
-            | TableFactor::NestedJoin { alias, .. } => (alias, false),
-            _ => return ControlFlow::Continue(()),
+            _ => false,
         };
         if let (Some(alias), false) = (alias, scan) {
             self.other.insert(alias.name.value.to_lowercase());

@@ -25,6 +25,7 @@ use super::predicate::{comparison, conjuncts};
 use super::remote::{Around, Env, Out, Rel, Remote, take_in};
 use super::verdict::{Rule, Verdict};
 use crate::bind::{At, JoinKind, Relations, Source, column};
+use crate::columns::alias;
 use crate::edit::Edit;
 use crate::ir::Kept;
 use crate::walk::{Watch, visit};
@@ -103,23 +104,35 @@ impl Names<'_, '_> {
     }
 }
 
+/// What the FROMs of a query call things.
+struct Called(Vec<String>);
+
+impl Watch for Called {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        self.0.extend(alias(factor).map(|a| a.name.value.to_lowercase()));
+        if let TableFactor::Table { name, .. } = factor {
+            self.0.extend(name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 impl Watch for Names<'_, '_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let (mut qualifiers, mut columns) = (Vec::new(), BTreeSet::new());
+        // A FROM may stand in a part of a set operation or deeper: what is called like that there is none of this SELECT's.
+        let mut called = Called(Vec::new());
+        visit(query, &mut called);
+        let mut columns = BTreeSet::new();
         if let SetExpr::Select(select) = query.body.as_ref() {
             for factor in select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation))) {
-                let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) = factor else { continue };
-                qualifiers.extend(alias.as_ref().map(|a| a.name.value.to_lowercase()));
-                if let TableFactor::Table { name, alias, .. } = factor {
-                    qualifiers.extend(name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase()));
-                    let at = name.0.first().and_then(|p| p.as_ident()).map(|i| self.remote.binder.at(i));
-                    let table = self.remote.tables.iter().find(|t| Some(t.at.start) == at && alias.as_ref().is_none_or(|a| a.columns.is_empty()));
-                    let known = table.and_then(|t| self.remote.request.catalog.relation(&t.relation));
-                    columns.extend(known.iter().flat_map(|k| &k.columns).map(|c| c.name.to_lowercase()));
-                }
+                let TableFactor::Table { name, alias, .. } = factor else { continue };
+                let at = name.0.first().and_then(|p| p.as_ident()).map(|i| self.remote.binder.at(i));
+                let table = self.remote.tables.iter().find(|t| Some(t.at.start) == at && alias.as_ref().is_none_or(|a| a.columns.is_empty()));
+                let known = table.and_then(|t| self.remote.request.catalog.relation(&t.relation));
+                columns.extend(known.iter().flat_map(|k| &k.columns).map(|c| c.name.to_lowercase()));
             }
         }
-        self.inner.push((qualifiers, columns));
+        self.inner.push((called.0, columns));
         ControlFlow::Continue(())
     }
     fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {

@@ -5,7 +5,8 @@
 //! reads of it, so that rows of a group cannot be told apart by it; aggregates are made of the groups' own. Legality:
 //! 1. The SELECT groups, has no windows, no QUALIFY, and nothing in its list, HAVING and ORDER BY but columns, grouping
 //!    expressions, aggregates, and what is no aggregate in any dialect ([`super::lists`]). No queries in these: an aggregate
-//!    inside could belong to this SELECT.
+//!    inside could belong to this SELECT. A column with an aggregate has an alias, else its name is made from its text; no
+//!    two columns have the same.
 //! 2. The relation stands in every row, joined by inner joins or on the left of left joins: each row of it has the partners that
 //!    every other row of its group has.
 //! 3. Keys are exact ([`super::aggregates`], clause 1), and there is one: without keys there is a row where there was none.
@@ -140,14 +141,24 @@ pub fn calls(remote: &Remote<'_>, select: &Select, query: Option<&Query>, relati
         })
     };
     let mut walk = Walk { remote, tokens, calls: Vec::new(), known: true };
+    let mut named = BTreeSet::new();
     for (i, item) in select.projection.iter().enumerate() {
         let (expr, alias) = match item {
             SelectItem::UnnamedExpr(expr) => (expr, None),
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value.as_str())),
             _ => return None,
         };
+        // Of two columns of one name GROUP BY means the first or the last, by dialect.
+        if alias.is_some_and(|a| !named.insert(a.to_lowercase())) {
+            return None;
+        }
         if !key(expr, i + 1, alias) {
+            let before = walk.calls.len();
             visit(expr, &mut walk);
+            // A column that is called after its text would be called after what stands there then.
+            if alias.is_none() && walk.calls.len() > before {
+                return None;
+            }
         }
     }
     select.having.iter().for_each(|e| visit(e, &mut walk));
