@@ -158,6 +158,17 @@ pub const QUERIES: &[&str] = &[
     "select o.id, c.name from {orders} o join {customers} c on c.id = o.customer_id where substring(o.status from 1 for 2) in ('co', 'ß', 'İ', '') or substring(c.name, 2, 1) = 'n'",
     "select o.id, i.sku from {orders} o left join {items} i on i.order_id = o.id and substring(i.sku, 1, 1) <> 'a' where not substring(o.status, 1, 1) in ('C', 'i') and substring(o.note, 1, 1) = 'n'",
     "select l.line, c.id from {lines} l join {customers} c on c.id = l.line where substring(l.sku, 1, 2) = 'a' or substring(l.sku, 2, 3) = ' ' or substring(l.sku, 2, 0) = ''",
+    "-- rows: lines 100000, customers 10\nselect c.since, sum(o.price) as a, count(*) as n from {lines} o join {customers} c on o.order_id = c.id where c.id in (select o.order_id from {items} o where o.order_id > 1 union all select 3) group by c.since",
+    "-- rows: lines 100000, customers 10\nselect c.since, sum(o.price) as a from {lines} o join {customers} c on o.order_id = c.id where exists (select 1 from ({items} o join {stores} s on s.id = o.order_id) where s.id = c.id) group by c.since",
+    "-- rows: orders 100000, customers 10\nselect c.since, count(*) from {orders} o join {customers} c on o.customer_id = c.id group by c.since",
+    "-- rows: orders 100000, customers 10\nselect c.since, sum ( o.amount ) as a, count( /* ) */ * ) as n, sum(\n  -- )\n  o.amount * 2) as d from {orders} o join {customers} c on o.customer_id = c.id group by c.since",
+    "-- rows: orders 100000, customers 10\nselect c.since, count(*) filter (where o.amount > 5) as a, sum(o.amount) filter(where o.ordered is not null)as b from {orders} o join {customers} c on o.customer_id = c.id group by c.since",
+    "-- rows: orders 100000, customers 10\nselect c.since, sum(o.amount) as a, count(*) as n from {orders} o join {customers} c on o.customer_id=c.id and o.ordered>=date'2020-01-01'and o.status in ('complete','a')where o.customer_id in(1,2 )group by c.since",
+    "-- rows: orders 100000, customers 10\nselect c.since as ordered, sum(o.amount) as status, count(distinct c.name) as name from {orders} o left join {customers} c on o.customer_id = c.id group by c.since order by ordered, status",
+    "-- rows: orders 100000, customers 10\nselect c.since, s.region, sum(o.amount) as a, count(*) as n from {customers} c left join {stores} s on s.id = c.id join {orders} o on o.customer_id = c.id left join {items} i on i.order_id = o.customer_id group by c.since, s.region",
+    "-- rows: orders 100000, customers 10\nselect c.since, sum(o.amount) as a, count(*) as n from {orders} o join {customers} c on o.customer_id = c.id group by rollup(c.since)",
+    "-- rows: orders 100000, customers 10\nwith t as (select c.since as k, sum(o.amount) as a, count(*) as n from {orders} o join {customers} c on c.id = o.customer_id group by c.since) select x.k, y.a, y.n from t x join t y on x.k = y.k",
+    "-- rows: orders 100000, customers 10\nselect c.id, sum(o.amount) as a from {orders} o join {customers} c on c.id = o.customer_id where (select count(*) from {orders} p where p.customer_id = o.customer_id and p.amount > 1) > 1 group by c.id",
 ];
 
 /// In the words of one dialect, or of what it alone does.
