@@ -97,6 +97,22 @@ impl Sums {
         }
     }
 
+    /// A condition with a query, whose relation may be called like one of the FROM.
+    fn query(&mut self) -> String {
+        let (link, other) = (self.of(|t| t.links).unwrap(), self.of(|t| t.links).unwrap());
+        let table = self.random.pick(&TABLES);
+        let alias = *self.random.pick(&['a', 'b', 'z', 'z']);
+        let (own, name) = (*self.random.pick(table.links), table.name);
+        match self.random.below(6) {
+            0 => format!("exists (select 1 from {{{name}}} {alias} where {alias}.{own} = {link})"),
+            1 => format!("{link} in (select {alias}.{own} from {{{name}}} {alias} where {alias}.{own} > 1 union all select {alias}.id from {{stores}} {alias})"),
+            2 => format!("{link} in (select {alias}.{own} from {{{name}}} {alias} where {other} is not null)"),
+            3 => format!("(select count(*) from {{{name}}} {alias} where {alias}.{own} = {link}) < 2"),
+            4 => format!("exists (select 1 from ({{{name}}} {alias} join {{stores}} y on y.id = {alias}.{own}) where y.id = {link})"),
+            _ => format!("not exists (select {own} from {{{name}}} where {own} = {link} and {own} > 2)"),
+        }
+    }
+
     fn key(&mut self) -> String {
         let (day, link, number) = (self.least(|t| t.days), self.least(|t| t.links).unwrap(), self.number());
         match (self.random.below(8), day) {
@@ -132,13 +148,14 @@ impl Sums {
         let mut sql = String::new();
         for alias in ['a', 'b', 'c'].into_iter().take(1 + self.random.below(5).div_ceil(2)) {
             let table = self.random.pick(&TABLES);
+            let (open, close) = if self.random.below(8) == 0 { ("(select * from ", ")") } else { ("", "") };
             if self.items.is_empty() {
-                sql = format!("{{{}}} {alias}", table.name);
+                sql = format!("{open}{{{}}}{close} {alias}", table.name);
             } else {
                 let left = self.of(|t| t.links).unwrap();
                 let right = *self.random.pick(table.links);
                 let join = *self.random.pick(&["join", "join", "join", "left join", "left join", "right join"]);
-                sql += &format!(" {join} {{{}}} {alias} on {left} = {alias}.{right}", table.name);
+                sql += &format!(" {join} {open}{{{}}}{close} {alias} on {left} = {alias}.{right}", table.name);
                 if self.random.below(4) == 0 {
                     self.items.push((table, alias));
                     sql += &format!(" and {}", self.condition());
@@ -162,11 +179,19 @@ impl Sums {
             }
         }
         let mut list: Vec<String> = keys.iter().enumerate().map(|(i, k)| format!("{k} as k{i}")).collect();
+        let mut called: Vec<&str> = vec!["amount", "price", "id", "since", "status", "credit"];
         for i in 0..1 + self.random.below(3) {
-            list.push(format!("{} as v{i}", self.aggregate()));
+            let name = if self.random.below(4) == 0 { called.remove(self.random.below(called.len())).to_owned() } else { format!("v{i}") };
+            let filter = if self.random.below(5) == 0 { format!(" filter (where {})", self.condition()) } else { String::new() };
+            let aggregate = self.aggregate();
+            let plain = aggregate.ends_with(')') && !aggregate.contains(" + ") && !aggregate.starts_with("coalesce");
+            list.push(format!("{aggregate}{} as {name}", if plain { filter.as_str() } else { "" }));
         }
         list.push("count(*) as n".to_owned());
-        let conditions: Vec<String> = (0..self.random.below(3)).map(|_| self.condition()).collect();
+        let mut conditions: Vec<String> = (0..self.random.below(3)).map(|_| self.condition()).collect();
+        if self.random.below(4) == 0 {
+            conditions.push(self.query());
+        }
         let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
         let group = if keys.is_empty() { String::new() } else { format!(" group by {}", keys.join(", ")) };
         let having = match (self.random.below(8), self.most(|t| t.decimals)) {
@@ -174,6 +199,7 @@ impl Sums {
             (1, Some(d)) => format!(" having sum({d}) > 1 or count(*) < 3"),
             _ => String::new(),
         };
-        (format!("select {} from {from}{filter}{group}{having}", list.join(", ")), list.len())
+        let distinct = if self.random.below(8) == 0 { "distinct " } else { "" };
+        (format!("select {distinct}{} from {from}{filter}{group}{having}", list.join(", ")), list.len())
     }
 }
